@@ -1,0 +1,25 @@
+//! The words of Plimsoll, shared by every crate: labels, samples, histograms, matchers, ids.
+//!
+//! Owns: the in-memory form of these words, the canonical bytes of labels, and the batch that travels
+//! from a collector through the raft log into a shard.
+//! Does not own: any wire format of others (`plimsoll-proto`), any file format (`plimsoll-storage`).
+
+mod batch;
+mod fault;
+mod histogram;
+mod ids;
+mod labels;
+mod matcher;
+mod samples;
+pub mod varint;
+
+pub use batch::{Batch, BatchBuilder, BatchError, Item, Target};
+pub use fault::Fault;
+pub use histogram::{Histogram, ResetHint, Span};
+pub use ids::{Epoch, NodeId, SeriesRef, ShardId};
+pub use labels::{Labels, LabelsBuilder, LabelsError};
+pub use matcher::{MatchOp, Matcher};
+pub use samples::{FloatColumn, STALE_NAN_BITS, Samples, TimeRange, Timestamp, is_stale, stale_nan};
+
+/// The label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
