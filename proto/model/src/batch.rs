@@ -202,7 +202,9 @@ impl<'a> Batch<'a> {
     }
 
     /// The histogram samples in the order in which they were added.
-    pub fn histograms(&self) -> impl Iterator<Item = Result<(Target, Timestamp, Histogram), BatchError>> + use<'a> {
+    pub fn histograms(
+        &self,
+    ) -> impl Iterator<Item = Result<(Target, Timestamp, Histogram), BatchError>> + use<'a> {
         let mut input = self.histograms;
         (0..self.histogram_count).map(move |_| {
             let code = varint::take_signed(&mut input).ok_or(BatchError::Malformed)?;
@@ -255,7 +257,8 @@ impl Histogram {
             _ => return None,
         };
         let schema = i32::try_from(varint::take_signed(input)?).ok()?;
-        let mut float = || Some(f64::from_bits(u64::from_le_bytes(varint::take_bytes(input, 8)?.try_into().ok()?)));
+        let mut float =
+            || Some(f64::from_bits(u64::from_le_bytes(varint::take_bytes(input, 8)?.try_into().ok()?)));
         let (zero_threshold, zero_count, count, sum) = (float()?, float()?, float()?, float()?);
         let (positive_spans, negative_spans) = (take_spans(input)?, take_spans(input)?);
         let (positive_buckets, negative_buckets) = (take_floats(input)?, take_floats(input)?);
@@ -320,7 +323,8 @@ mod tests {
         let bytes = sample();
         let b = Batch::decode(&bytes).expect("a batch");
         assert_eq!(b.definitions[0].to_string(), "up");
-        let floats: Vec<_> = b.floats().map(|r| r.expect("a sample")).map(|(t, ts, v)| (t, ts, v.to_bits())).collect();
+        let floats: Vec<_> =
+            b.floats().map(|r| r.expect("a sample")).map(|(t, ts, v)| (t, ts, v.to_bits())).collect();
         assert_eq!(
             floats,
             vec![
@@ -337,9 +341,8 @@ mod tests {
     fn every_cut_is_refused_or_ends_early_without_a_panic() {
         let bytes = sample();
         for n in 0..bytes.len() {
-            let whole = Batch::decode(&bytes[..n]).is_ok_and(|b| {
-                b.floats().all(|f| f.is_ok()) && b.histograms().all(|h| h.is_ok())
-            });
+            let whole = Batch::decode(&bytes[..n])
+                .is_ok_and(|b| b.floats().all(|f| f.is_ok()) && b.histograms().all(|h| h.is_ok()));
             assert!(!whole, "a batch cut at {n} was taken as whole");
         }
         assert_eq!(Batch::decode(&[9]).err(), Some(BatchError::Version(9)));

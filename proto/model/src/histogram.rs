@@ -77,7 +77,8 @@ impl Histogram {
             if !rising || self.custom_values.iter().any(|v| v.is_nan()) {
                 return Err("histogram custom bounds are not ascending".into());
             }
-            if self.zero_count != 0.0 || !self.negative_spans.is_empty() || !self.negative_buckets.is_empty() {
+            if self.zero_count != 0.0 || !self.negative_spans.is_empty() || !self.negative_buckets.is_empty()
+            {
                 return Err("histogram with custom bounds has a zero bucket or negative buckets".into());
             }
         } else if !self.custom_values.is_empty() {

@@ -314,6 +314,9 @@ mod tests {
     fn order_is_by_name_then_value() {
         let mut all = vec![labels(&[("b", "1")]), labels(&[("a", "10")]), labels(&[("a", "9")]), labels(&[])];
         all.sort();
-        assert_eq!(all, vec![labels(&[]), labels(&[("a", "10")]), labels(&[("a", "9")]), labels(&[("b", "1")])]);
+        assert_eq!(
+            all,
+            vec![labels(&[]), labels(&[("a", "10")]), labels(&[("a", "9")]), labels(&[("b", "1")])]
+        );
     }
 }
