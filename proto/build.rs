@@ -1,0 +1,24 @@
+//! Generates the messages and services; needs no protoc.
+
+use std::path::PathBuf;
+
+const FILES: [&str; 6] = [
+    "plimsoll/v1/samples.proto",
+    "plimsoll/v1/write.proto",
+    "plimsoll/v1/query.proto",
+    "plimsoll/v1/admin.proto",
+    "prometheus/remote_write_v1.proto",
+    "prometheus/remote_write_v2.proto",
+];
+
+fn main() {
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    for file in FILES {
+        println!("cargo:rerun-if-changed={}", root.join(file).display());
+    }
+    let descriptors = protox::compile(FILES, [&root]).expect("the .proto files are valid");
+    tonic_prost_build::configure()
+        .build_transport(true)
+        .compile_fds(descriptors)
+        .expect("code is generated from valid descriptors");
+}

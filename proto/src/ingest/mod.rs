@@ -1,0 +1,34 @@
+//! Decoders of everything that brings samples, reading in place and handing on to a [`Sink`].
+//!
+//! In reading order: what may come in ([`Limits`]), where it goes ([`Sink`]), how labels are read
+//! only when they must be ([`RawLabels`]), what was taken and refused ([`Decoded`], [`Refusal`]), then a file for
+//! each format.
+//!
+//! Invariants:
+//! - A frame that is no frame is a [`DecodeError`], and the caller drops what the sink got so far. A bad series or
+//!   sample is a [`Refusal`], and the rest is taken.
+//! - Nothing is allocated for a sample, nor for a series that the sink knows by its key.
+//! - What is allocated is bounded by [`Limits`], whatever the bytes say about themselves.
+//! - No input panics.
+
+mod compression;
+mod decoded;
+mod error;
+mod intake;
+mod key;
+mod labels;
+mod limits;
+mod refusal;
+mod remote_write_v1;
+mod sink;
+mod wire;
+mod wire_histogram;
+
+pub use compression::{Encoding, Scratch, decompress};
+pub use decoded::{Decoded, Refused};
+pub use error::DecodeError;
+pub use labels::RawLabels;
+pub use limits::Limits;
+pub use refusal::Refusal;
+pub use remote_write_v1::{remote_write_v1, remote_write_v1_message};
+pub use sink::{Metadata, MetricType, Sink};
