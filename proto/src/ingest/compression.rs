@@ -8,6 +8,7 @@ const KEEP_BYTES: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) body: Vec<u8>,
+    pub(super) symbols: Vec<super::remote_write_v2::Symbol>,
     pub(super) labels: Vec<u8>,
 }
 

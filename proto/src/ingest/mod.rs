@@ -1,6 +1,6 @@
 //! Decoders of everything that brings samples, reading in place and handing on to a [`Sink`].
 //!
-//! In reading order: what may come in ([`Limits`]), where it goes ([`Sink`]), how labels are read
+//! In reading order: what may come in ([`Limits`], [`negotiate`]), where it goes ([`Sink`]), how labels are read
 //! only when they must be ([`RawLabels`]), what was taken and refused ([`Decoded`], [`Refusal`]), then a file for
 //! each format.
 //!
@@ -18,17 +18,24 @@ mod intake;
 mod key;
 mod labels;
 mod limits;
+mod negotiate;
 mod refusal;
 mod remote_write_v1;
+mod remote_write_v2;
 mod sink;
 mod wire;
 mod wire_histogram;
+mod wire_sample;
 
 pub use compression::{Encoding, Scratch, decompress};
 pub use decoded::{Decoded, Refused};
 pub use error::DecodeError;
 pub use labels::RawLabels;
 pub use limits::Limits;
+pub use negotiate::{
+    EXEMPLARS_WRITTEN, HISTOGRAMS_WRITTEN, RemoteWrite, SAMPLES_WRITTEN, Unsupported, negotiate,
+};
 pub use refusal::Refusal;
 pub use remote_write_v1::{remote_write_v1, remote_write_v1_message};
+pub use remote_write_v2::{remote_write_v2, remote_write_v2_message};
 pub use sink::{Metadata, MetricType, Sink};

@@ -8,9 +8,9 @@ use super::key::{Format, Keys};
 use super::wire::{Fields, Wire};
 use super::{
     DecodeError, Decoded, Limits, Metadata, MetricType, RawLabels, Refusal, Scratch, Sink, compression,
-    wire_histogram,
+    wire_histogram, wire_sample,
 };
-use plimsoll_model::{Timestamp, varint};
+use plimsoll_model::varint;
 
 /// Tag of a label inside a series: field 1, bytes.
 const LABEL_TAG: u8 = 1 << 3 | 2;
@@ -77,8 +77,8 @@ fn read_series<S: Sink + ?Sized>(
     while let Some((number, value)) = fields.next()? {
         match number {
             2 => {
-                let (timestamp, sample) = read_sample(value.bytes()?)?;
-                intake.float(&mut current, timestamp, sample)?;
+                let sample = wire_sample::read(value.bytes()?)?;
+                intake.float(&mut current, sample.timestamp, sample.value)?;
             }
             3 => read_exemplar(value.bytes()?, &current, limits, intake)?,
             4 => {
@@ -140,30 +140,6 @@ fn gather<'b>(series: &[u8], buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Decode
         }
     }
     Ok(buffer)
-}
-
-/// A sample as nearly all senders write it is `09 value:8 10 timestamp`; other forms take the general way.
-#[inline]
-fn read_sample(sample: &[u8]) -> Result<(Timestamp, f64), DecodeError> {
-    if let Some((head, mut rest)) = sample.split_first_chunk::<10>()
-        && head[0] == 1 << 3 | 1
-        && head[9] == 2 << 3
-        && let Some(timestamp) = varint::take(&mut rest)
-        && rest.is_empty()
-    {
-        let value = u64::from_le_bytes(head[1..9].try_into().expect("eight bytes"));
-        return Ok((timestamp as i64, f64::from_bits(value)));
-    }
-    let (mut timestamp, mut value) = (0, 0.0);
-    let mut fields = Fields::new(sample);
-    while let Some((number, field)) = fields.next()? {
-        match number {
-            1 => value = field.double()?,
-            2 => timestamp = field.varint()? as i64,
-            _ => {}
-        }
-    }
-    Ok((timestamp, value))
 }
 
 fn read_exemplar<S: Sink + ?Sized>(
