@@ -1,1 +1,39 @@
-//! plimsoll-client.
+//! Client of Plimsoll: writes samples to a node and asks it questions.
+//!
+#![doc = include_str!("../../docs/client.md")]
+//!
+//! # The modules, in reading order
+//!
+//! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever url
+//! answers) → `answer` and `status` (JSON as types). A stream of lines: `export`. A sample: [`Writer`]
+//! (`writer`): `lane` → `remote_write` → `deliver` → `transport`.
+//!
+//! Absent on purpose: knowledge of shards and of where they are (any node routes), and storage on disk (what
+//! must survive a crash of the caller belongs into the caller's own log).
+
+mod client;
+mod query;
+mod export;
+mod writer;
+mod answer;
+mod status;
+mod transport;
+mod encode;
+mod retry;
+mod error;
+// cfg cli
+// pub mod cli;
+
+pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
+pub use client::{Client, ClientBuilder, Reported};
+pub use error::{Error, Outcome};
+pub use export::Export;
+pub use query::{Ready, Selection};
+pub use retry::{Backoff, parse_retry_after};
+pub use status::{
+    BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,
+    NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,
+};
+pub use writer::{Counters, Lost, PushError, Sample, SampleValue, Writer, WriterBuilder, Written};
+
+pub use plimsoll_model as model;

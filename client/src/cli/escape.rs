@@ -1,0 +1,87 @@
+//! Text of others on the terminal. Anybody who may write a sample chooses its label text, so a label could
+//! hold sequences that clear the screen, set the window's title, or reverse what is read.
+
+use std::borrow::Cow;
+
+/// Whether a terminal may act on `c`, or a reader be misled by it: control characters, line separators, and
+/// the invisible characters that change the direction of text (the "Trojan source" set and its kin).
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{61c}')
+}
+
+/// `text` with hostile characters as `\n`, `\t`, `\x1b`, `\u{202e}`. For tables, CSV and messages.
+pub(super) fn terminal(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hostile) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_hostile(c) && (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c if is_hostile(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// `text` as a field of CSV (RFC 4180): escaped as for a terminal, quoted where it must be.
+pub(super) fn csv(text: &str) -> Cow<'_, str> {
+    let text = terminal(text);
+    let quoted = text.contains([',', '"']) || text.starts_with(' ') || text.ends_with(' ');
+    if quoted { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) } else { text }
+}
+
+/// `text` between double quotes as PromQL and the text format have it.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_shown_instead() {
+        let cases = [
+            ("plain é 漢", "plain é 漢"),
+            ("a\x1b[2Jb", "a\\x1b[2Jb"),
+            ("a\nb\tc\r", "a\\nb\\tc\\r"),
+            ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
+            ("zero\u{200b}width", "zero\\u{200b}width"),
+            ("\u{9b}31m", "\\x9b31m"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(terminal(text), shown);
+        }
+    }
+
+    #[test]
+    fn csv_fields_are_quoted_only_where_they_must_be() {
+        for (text, field) in [("a", "a"), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\""), ("a\nb", "a\\nb"), ("", "")] {
+            assert_eq!(csv(text), field);
+        }
+    }
+
+    #[test]
+    fn quoted_text_is_what_promql_reads() {
+        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\nd""#);
+    }
+}
