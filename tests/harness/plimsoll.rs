@@ -1,0 +1,141 @@
+//! A node of ours: the real binary, in a data folder of its own.
+
+use crate::http::Http;
+use crate::process::{Process, free_port};
+use crate::wait::wait_until;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A node may take this long until it is ready, replay of its log included.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a graceful end may take.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// The `plimsoll` that was built together with this test: `PLIMSOLL_BIN`, or beside or above the running program.
+pub fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("PLIMSOLL_BIN") {
+        return path.into();
+    }
+    let me = env::current_exe().expect("Linux tells");
+    let found =
+        me.ancestors().skip(1).take(2).map(|folder| folder.join("plimsoll")).find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!("no `plimsoll` near {}: build it first (`make build`), or set PLIMSOLL_BIN", me.display())
+    })
+}
+
+/// Runs a command of the CLI to its end.
+pub fn run(args: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    clean(&mut command).args(args).output().unwrap_or_else(|e| panic!("cannot run plimsoll: {e}"))
+}
+
+/// Takes settings of the person who runs the tests out of the environment.
+fn clean(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PLIMSOLL_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A node and its data folder; the folder outlives a kill and goes with the value.
+pub struct Node {
+    folder: TempDir,
+    port: u16,
+    settings: Vec<(String, String)>,
+    process: Option<Process>,
+}
+
+impl Node {
+    /// Starts a node with default settings and waits until it is ready.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a node with settings by path, such as `("storage.checkpoint_interval", "1s")`.
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::Builder::new().prefix("plimsoll-node-").tempdir().expect("a temporary folder");
+        let settings = settings
+            .iter()
+            .map(|(path, value)| {
+                (format!("PLIMSOLL_{}", path.replace('.', "__").to_uppercase()), value.to_string())
+            })
+            .collect();
+        let mut node = Self { folder, port: free_port(), settings, process: None };
+        node.restart();
+        node
+    }
+
+    /// Starts the node again after a kill or a stop, on the same port and data. Returns the time until it was ready.
+    pub fn restart(&mut self) -> Duration {
+        assert!(self.process.is_none(), "the node runs already");
+        let started = Instant::now();
+        let mut command = Command::new(binary());
+        clean(&mut command)
+            .args(["start", "--listen", &self.address(), "--data-dir"])
+            .arg(self.data())
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        let mut process = Process::start(&mut command, self.folder.path().join("node.log"));
+        let http = self.http();
+        wait_until(&format!("the node on port {} to be ready", self.port), READY_LIMIT, || {
+            if let Some(status) = process.ended() {
+                panic!("the node ended instead of becoming ready ({status}):\n{}", process.log());
+            }
+            http.get("/-/ready", &[]).is_ok_and(|answer| answer.status == 200)
+        });
+        self.process = Some(process);
+        started.elapsed()
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.process().kill();
+        self.process = None;
+    }
+
+    /// SIGTERM, and waits for the end; panics when the node did not end well.
+    pub fn stop(&mut self) {
+        let status = self.process().stop(STOP_LIMIT);
+        assert!(status.success(), "the node ended with {status}:\n{}", self.log());
+        self.process = None;
+    }
+
+    /// The running process.
+    pub fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("the node runs")
+    }
+
+    /// All that the node wrote since its first start.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("node.log")).unwrap_or_default()
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// A client of this node.
+    pub fn http(&self) -> Http {
+        Http::new(self.url())
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder that goes with the node, for files of a test.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
