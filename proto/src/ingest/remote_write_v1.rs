@@ -5,7 +5,7 @@
 
 use super::intake::{Current, Intake};
 use super::key::{Format, Keys};
-use super::wire::{Fields, Wire};
+use super::wire::{Fields, Wire, take_varint};
 use super::{
     DecodeError, Decoded, Limits, Metadata, MetricType, RawLabels, Refusal, Scratch, Sink, compression,
     wire_histogram, wire_sample,
@@ -14,6 +14,9 @@ use plimsoll_model::varint;
 
 /// Tag of a label inside a series: field 1, bytes.
 const LABEL_TAG: u8 = 1 << 3 | 2;
+
+/// Tag of a float sample inside a series: field 2, bytes.
+const SAMPLE_TAG: u8 = 2 << 3 | 2;
 
 /// Decodes the body of a remote-write 1.0 request: a snappy block that holds a `prometheus.WriteRequest`.
 pub fn remote_write_v1<S: Sink + ?Sized>(
@@ -58,6 +61,7 @@ fn walk<S: Sink + ?Sized>(
     Ok(intake.decoded)
 }
 
+#[inline(always)]
 fn read_series<S: Sink + ?Sized>(
     series: &[u8],
     keys: &Keys,
@@ -66,6 +70,30 @@ fn read_series<S: Sink + ?Sized>(
     intake: &mut Intake<'_, S>,
 ) -> Result<(), DecodeError> {
     let (labels, rest) = series.split_at(label_run(series)?);
+    // The common case: one sample and nothing else.
+    if let [SAMPLE_TAG, length, sample @ ..] = rest
+        && *length < 0x80
+        && usize::from(*length) == sample.len()
+    {
+        let sample = wire_sample::read(sample)?;
+        let raw = WireLabels { raw: labels, limits };
+        let mut current = intake.series(keys.of(labels), &raw);
+        return intake.float(&mut current, sample.timestamp, sample.value);
+    }
+    read_series_fields(series, labels, rest, keys, limits, scattered, intake)
+}
+
+/// A series of any content, of which `labels` is the start and `rest` the rest.
+#[inline(never)]
+fn read_series_fields<S: Sink + ?Sized>(
+    series: &[u8],
+    labels: &[u8],
+    rest: &[u8],
+    keys: &Keys,
+    limits: &Limits,
+    scattered: &mut Vec<u8>,
+    intake: &mut Intake<'_, S>,
+) -> Result<(), DecodeError> {
     let content = Content::of(rest)?;
     if !content.has_samples {
         return Ok(());
@@ -92,16 +120,25 @@ fn read_series<S: Sink + ?Sized>(
 }
 
 /// Length of the labels that stand at the start of a series.
-#[inline]
+#[inline(always)]
 fn label_run(series: &[u8]) -> Result<usize, DecodeError> {
     let mut at = 0;
-    while series.get(at) == Some(&LABEL_TAG) {
-        let mut rest = &series[at + 1..];
-        let length = varint::take(&mut rest).ok_or(CUT)?;
-        let length = usize::try_from(length).ok().filter(|n| *n <= rest.len()).ok_or(CUT)?;
-        at = series.len() - rest.len() + length;
+    while let Some([LABEL_TAG, length, ..]) = series.get(at..) {
+        at += 2 + usize::from(*length);
+        if *length >= 0x80 {
+            at = long_label_end(series, at - 1 - usize::from(*length))?;
+        }
     }
-    Ok(at)
+    if at > series.len() { Err(CUT) } else { Ok(at) }
+}
+
+/// End of the label whose length begins at `at` and has two bytes or more.
+#[inline(never)]
+fn long_label_end(series: &[u8], at: usize) -> Result<usize, DecodeError> {
+    let mut rest = &series[at..];
+    let length = take_varint(&mut rest)?;
+    let left = (rest.len() as u64).checked_sub(length).ok_or(CUT)?;
+    Ok(series.len() - left as usize)
 }
 
 const CUT: DecodeError = DecodeError::Malformed("a label reaches beyond its series");

@@ -1,7 +1,7 @@
 //! Remote write 2.0: <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>.
 //!
-//! Every name and value stands once in a table of symbols. Each symbol is hashed once; the key of a series is a
-//! hash over the hashes of its symbols, so that it does not depend on the order of the table.
+//! Every name and value stands once in a table of symbols. Each symbol is hashed once; the key of a series follows
+//! from the hashes of its symbols, so that it does not depend on the order of the table.
 
 use super::intake::{Current, Intake};
 use super::key::{Format, Keys};
@@ -15,7 +15,7 @@ use plimsoll_model::{METRIC_NAME, Timestamp};
 /// Where a symbol stands in the message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Symbol {
-    hash: u128,
+    hash: [u64; 2],
     start: u32,
     end: u32,
     /// Whether the metric with this name has had its metadata handed on.
@@ -30,8 +30,8 @@ pub fn remote_write_v2<S: Sink + ?Sized>(
     scratch: &mut Scratch,
     sink: &mut S,
 ) -> Result<Decoded, DecodeError> {
-    let Scratch { body: buffer, symbols, labels } = scratch;
-    walk(compression::snappy(body, limits, buffer)?, limits, seed, symbols, labels, sink)
+    let Scratch { body: buffer, symbols, .. } = scratch;
+    walk(compression::snappy(body, limits, buffer)?, limits, seed, symbols, sink)
 }
 
 /// Decodes an `io.prometheus.write.v2.Request` that is not compressed.
@@ -42,7 +42,7 @@ pub fn remote_write_v2_message<S: Sink + ?Sized>(
     scratch: &mut Scratch,
     sink: &mut S,
 ) -> Result<Decoded, DecodeError> {
-    walk(message, limits, seed, &mut scratch.symbols, &mut scratch.labels, sink)
+    walk(message, limits, seed, &mut scratch.symbols, sink)
 }
 
 fn walk<S: Sink + ?Sized>(
@@ -50,13 +50,16 @@ fn walk<S: Sink + ?Sized>(
     limits: &Limits,
     seed: u64,
     symbols: &mut Vec<Symbol>,
-    hashes: &mut Vec<u8>,
     sink: &mut S,
 ) -> Result<Decoded, DecodeError> {
     let keys = Keys::new(seed, Format::RemoteWriteV2);
     // The table may legally stand after the series, so it is read in a pass of its own.
     read_symbols(message, limits, &keys, symbols)?;
-    let mut reader = Reader { message, limits, keys, symbols, hashes, refs: Vec::new() };
+    let factors: Vec<_> = (0..2 * limits.labels_per_series as u64)
+        .map(|i| halves(keys.of(&i.to_le_bytes())).map(|h| h | 1))
+        .collect();
+    let mut reader =
+        Reader { message, limits, symbols, factors: &factors, refs: Vec::with_capacity(factors.len() + 1) };
     let mut intake = Intake::new(sink, limits);
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.next()? {
@@ -89,7 +92,7 @@ fn read_symbols(
         let too_large = DecodeError::TooLarge { size: message.len() as u64, limit: limits.decoded_bytes };
         let start = u32::try_from(text.as_ptr().addr() - message.as_ptr().addr()).map_err(|_| too_large)?;
         let end = start.saturating_add(text.len() as u32);
-        symbols.push(Symbol { hash: keys.of(text), start, end, described: false });
+        symbols.push(Symbol { hash: halves(keys.of(text)), start, end, described: false });
     }
     Ok(())
 }
@@ -97,9 +100,9 @@ fn read_symbols(
 struct Reader<'a, 't> {
     message: &'a [u8],
     limits: &'a Limits,
-    keys: Keys,
     symbols: &'t mut Vec<Symbol>,
-    hashes: &'t mut Vec<u8>,
+    /// An odd factor for each place that a reference may have, for both halves of a hash.
+    factors: &'t [[u64; 2]],
     refs: Vec<u32>,
 }
 
@@ -124,16 +127,15 @@ impl<'a> Reader<'a, '_> {
         if !content.has_samples {
             return Ok(());
         }
-        let refused = self.hash_refs().err();
         let raw = SymbolLabels {
             refs: &self.refs,
             symbols: self.symbols,
             message: self.message,
             limits: self.limits,
         };
-        let mut current = match refused {
-            None => intake.series(self.keys.of(self.hashes), &raw),
-            Some(reason) => intake.refused_series(&raw, reason),
+        let mut current = match self.key() {
+            Ok(key) => intake.series(key, &raw),
+            Err(reason) => intake.refused_series(&raw, reason),
         };
         let mut fields = Fields::new(series);
         while let Some((number, value)) = fields.next()? {
@@ -172,19 +174,22 @@ impl<'a> Reader<'a, '_> {
         Ok(content)
     }
 
-    fn hash_refs(&mut self) -> Result<(), Refusal> {
-        if self.refs.len() > 2 * self.limits.labels_per_series {
+    /// The key of the series whose references were read: a sum of its symbols' hashes, each times a factor of
+    /// its place. The hashes are drawn by a secret, so that sums of different series meet as rarely as chance has it.
+    fn key(&self) -> Result<u128, Refusal> {
+        if self.refs.len() > self.factors.len() {
             return Err(Refusal::TooManyLabels);
         }
         if self.refs.len() % 2 != 0 {
             return Err(Refusal::BadReference);
         }
-        self.hashes.clear();
-        for r in &self.refs {
+        let (mut high, mut low) = (0u64, 0u64);
+        for (r, factor) in self.refs.iter().zip(self.factors) {
             let symbol = self.symbols.get(*r as usize).ok_or(Refusal::BadReference)?;
-            self.hashes.extend_from_slice(&symbol.hash.to_le_bytes());
+            high = high.wrapping_add(symbol.hash[0].wrapping_mul(factor[0]));
+            low = low.wrapping_add(symbol.hash[1].wrapping_mul(factor[1]));
         }
-        Ok(())
+        Ok(u128::from(high) << 64 | u128::from(low))
     }
 
     fn text(&self, symbol: u32) -> Option<&'a [u8]> {
@@ -196,6 +201,7 @@ impl<'a> Reader<'a, '_> {
         metadata: &[u8],
         intake: &mut Intake<'_, S>,
     ) -> Result<(), DecodeError> {
+        // Senders repeat metadata with each series; what is known already is not read again.
         let is_name = |p: &&[u32]| self.text(p[0]) == Some(METRIC_NAME.as_bytes());
         let Some(&[_, metric]) = self.refs.chunks_exact(2).find(is_name) else { return Ok(()) };
         match self.symbols.get_mut(metric as usize) {
@@ -258,6 +264,10 @@ fn read_refs(value: Wire<'_>, limits: &Limits, refs: &mut Vec<u32>) -> Result<()
         }
         Ok(())
     })
+}
+
+fn halves(hash: u128) -> [u64; 2] {
+    [(hash >> 64) as u64, hash as u64]
 }
 
 fn started<S: Sink + ?Sized>(own: Timestamp, of_series: Timestamp, intake: &mut Intake<'_, S>) {

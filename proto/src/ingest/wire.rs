@@ -25,16 +25,16 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field's number and value; `None` at the end of the message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Wire<'a>)>, DecodeError> {
         if self.rest.is_empty() {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let field = u32::try_from(tag >> 3).unwrap_or(0);
-        if field == 0 || tag > u64::from(u32::MAX) {
+        if tag < 8 || tag > u64::from(u32::MAX) {
             return Err(DecodeError::Malformed("a field has no valid number"));
         }
+        let field = (tag >> 3) as u32;
         let value = match tag & 7 {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(u64::from_le_bytes(self.array()?)),
@@ -45,18 +45,20 @@ impl<'a> Fields<'a> {
         Ok(Some((field, value)))
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, DecodeError> {
-        varint::take(&mut self.rest).ok_or(DecodeError::Malformed("a number is cut off or too long"))
+        take_varint(&mut self.rest)
     }
 
-    #[inline]
+    #[inline(always)]
     fn sized(&mut self) -> Result<&'a [u8], DecodeError> {
         let n = self.varint()?;
-        usize::try_from(n)
-            .ok()
-            .and_then(|n| varint::take_bytes(&mut self.rest, n))
-            .ok_or(DecodeError::Malformed("a field reaches beyond its message"))
+        if n > self.rest.len() as u64 {
+            return Err(CUT);
+        }
+        let (head, tail) = self.rest.split_at(n as usize);
+        self.rest = tail;
+        Ok(head)
     }
 
     #[inline]
@@ -65,6 +67,29 @@ impl<'a> Fields<'a> {
         self.rest = tail;
         Ok(*head)
     }
+}
+
+/// Takes a varint off `rest`. One and two bytes, which nearly all tags and lengths have, are read in line.
+#[inline(always)]
+pub(super) fn take_varint(rest: &mut &[u8]) -> Result<u64, DecodeError> {
+    if let [a, tail @ ..] = *rest
+        && *a < 0x80
+    {
+        *rest = tail;
+        return Ok(u64::from(*a));
+    }
+    if let [a, b, tail @ ..] = *rest
+        && *b < 0x80
+    {
+        *rest = tail;
+        return Ok(u64::from(*a & 0x7f) | u64::from(*b) << 7);
+    }
+    take_long_varint(rest)
+}
+
+#[inline(never)]
+fn take_long_varint(rest: &mut &[u8]) -> Result<u64, DecodeError> {
+    varint::take(rest).ok_or(DecodeError::Malformed("a number is cut off or too long"))
 }
 
 const CUT: DecodeError = DecodeError::Malformed("a field reaches beyond its message");
@@ -87,6 +112,7 @@ impl<'a> Wire<'a> {
     }
 
     /// A repeated varint field may be packed or not; `visit` gets each number.
+    #[inline]
     pub(super) fn varints(
         self,
         mut visit: impl FnMut(u64) -> Result<(), DecodeError>,
@@ -95,8 +121,7 @@ impl<'a> Wire<'a> {
             Self::Varint(v) => visit(v),
             Self::Bytes(mut packed) => {
                 while !packed.is_empty() {
-                    let v = varint::take(&mut packed);
-                    visit(v.ok_or(DecodeError::Malformed("a number is cut off or too long"))?)?;
+                    visit(take_varint(&mut packed)?)?;
                 }
                 Ok(())
             }
