@@ -36,10 +36,9 @@ test: ## all tests, against real processes
 	fi
 
 chaos: build ## kill -9 under load, KILLS times (default 200): nothing acknowledged may be lost
-	@$(ROCKSDB); cargo build --release -p plimsoll-chaos-tests
 	@$(TARGET)/release/plimsoll-kill --kills $(KILLS)
 
-bench: build ## against VictoriaMetrics and Prometheus, side by side; writes docs/benchmarks.md's tables
+bench: build ## against VictoriaMetrics and Prometheus, side by side; writes the tables of docs/benchmarks.md
 	@.ci/setup peers
 	@tests/load/run
 
@@ -53,6 +52,6 @@ lint: ## what CI holds: format, clippy, docs
 	@$(ROCKSDB); RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --quiet
 
 ui: ## the web page's bundle, where npm is installed and node/ui has sources
-	@if [ ! -f node/ui/package.json ]; then exit 0; \
+	@if [ ! -f node/ui/package.json ] || [ node/ui/dist -nt node/ui/package-lock.json ]; then exit 0; \
 	elif ! command -v npm >/dev/null; then echo "npm is not installed: the node is built without its web page"; \
 	else cd node/ui && npm ci --no-audit --no-fund && npm run build; fi

@@ -72,23 +72,33 @@ impl Node {
 
     /// Starts the node again after a kill or a stop, on the same port and data. Returns the time until it was ready.
     pub fn restart(&mut self) -> Duration {
-        assert!(self.process.is_none(), "the node runs already");
         let started = Instant::now();
+        self.launch();
+        self.wait_ready();
+        started.elapsed()
+    }
+
+    /// Starts the process and does not wait for it.
+    pub fn launch(&mut self) {
+        assert!(self.process.is_none(), "the node runs already");
         let mut command = Command::new(binary());
         clean(&mut command)
             .args(["start", "--listen", &self.address(), "--data-dir"])
             .arg(self.data())
             .envs(self.settings.iter().map(|(name, value)| (name, value)));
-        let mut process = Process::start(&mut command, self.folder.path().join("node.log"));
-        let http = self.http();
-        wait_until(&format!("the node on port {} to be ready", self.port), READY_LIMIT, || {
+        self.process = Some(Process::start(&mut command, self.folder.path().join("node.log")));
+    }
+
+    /// Waits until the launched node is ready.
+    pub fn wait_ready(&mut self) {
+        let (http, port) = (self.http(), self.port);
+        let process = self.process();
+        wait_until(&format!("the node on port {port} to be ready"), READY_LIMIT, || {
             if let Some(status) = process.ended() {
                 panic!("the node ended instead of becoming ready ({status}):\n{}", process.log());
             }
             http.get("/-/ready", &[]).is_ok_and(|answer| answer.status == 200)
         });
-        self.process = Some(process);
-        started.elapsed()
     }
 
     /// kill -9.

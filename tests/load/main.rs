@@ -12,6 +12,7 @@ mod subjects;
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use plimsoll_tests::http::Http;
+use plimsoll_tests::page;
 use profiles::{DataSet, Profile, Shape};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -115,9 +116,9 @@ fn bench(args: BenchArgs) -> Result<()> {
     let figures = bench::run(&plan, &args.queries)?;
     let tables = format!("Measured on {}.\n\n{}", report::machine(), report::tables(&figures));
     println!("{tables}");
-    if let Some(page) = args.page {
-        report::put(&page, &tables)?;
-        eprintln!("wrote the tables to {}", page.display());
+    if let Some(path) = args.page {
+        page::replace(&path, "tables of make bench", &tables)?;
+        eprintln!("wrote the tables to {}", path.display());
     }
     Ok(())
 }

@@ -2,14 +2,8 @@
 
 use crate::bench::{Figures, Measured};
 use crate::subjects::Subject;
-use anyhow::{Context, Result, bail};
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
-
-/// The tables of a run stand between these two lines of a page.
-const BEGIN: &str = "<!-- tables of `make bench`: begin -->";
-const END: &str = "<!-- tables of `make bench`: end -->";
 
 /// Relative difference up to which two values count as equal: sums of floats depend on their order.
 const TOLERANCE: f64 = 1e-9;
@@ -126,16 +120,6 @@ fn means(out: &mut String, columns: &[(Subject, &Measured)], base: Option<&Measu
         write!(out, " **{mean:.2}** |")?;
     }
     writeln!(out)
-}
-
-/// Puts `tables` between the markers of the page at `path`.
-pub fn put(path: &Path, tables: &str) -> Result<()> {
-    let page = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (Some(begin), Some(end)) = (page.find(BEGIN), page.find(END)) else {
-        bail!("{} has no lines `{BEGIN}` and `{END}`", path.display());
-    };
-    let page = format!("{}\n\n{}\n{}", &page[..begin + BEGIN.len()], tables.trim_end(), &page[end..]);
-    fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Which machine and which programs these are the figures of.

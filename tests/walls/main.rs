@@ -14,7 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-promql", &["plimsoll-model"]),
     ("plimsoll-consensus", &["plimsoll-model"]),
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
-    ("plimsoll-client", &["plimsoll-model", "plimsoll-proto"]),
+    // The settings are for its command line alone (`config check`), which is a feature that the library does without.
+    ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config"]),
     (
         "plimsoll-node",
         &[
