@@ -194,11 +194,7 @@ impl From<WireHistogram> for HistogramValue {
             upper: upper.0,
             count: count.0,
         };
-        Self {
-            count: wire.count.0,
-            sum: wire.sum.0,
-            buckets: wire.buckets.into_iter().map(bucket).collect(),
-        }
+        Self { count: wire.count.0, sum: wire.sum.0, buckets: wire.buckets.into_iter().map(bucket).collect() }
     }
 }
 
@@ -241,7 +237,7 @@ impl<'de> Deserialize<'de> for Seconds {
 }
 
 /// A number as the API writes it: text, so that NaN and the infinities have a form. Tolerates a bare number.
-struct Number(f64);
+pub(crate) struct Number(pub f64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {

@@ -49,7 +49,9 @@ pub(crate) fn escape(out: &mut String, text: &str) {
 /// the `U__` escaping, which proxies leave alone (UTF-8 proposal of Prometheus, "values encoding").
 pub(crate) fn label_segment(name: &str) -> String {
     let plain = |s: &str| {
-        s.bytes().enumerate().all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || i > 0 && b.is_ascii_digit())
+        s.bytes()
+            .enumerate()
+            .all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || i > 0 && b.is_ascii_digit())
     };
     if plain(name) && !name.starts_with("U__") {
         return name.to_owned();
@@ -74,10 +76,7 @@ mod tests {
         let mut p = Params::default();
         p.add("query", "sum(x{a=\"é b\"}) + 1").add("match[]", "up").add_if("limit", Some(5));
         p.add_if("none", None::<u8>);
-        assert_eq!(
-            p.as_str(),
-            "query=sum%28x%7Ba%3D%22%C3%A9%20b%22%7D%29%20%2B%201&match%5B%5D=up&limit=5"
-        );
+        assert_eq!(p.as_str(), "query=sum%28x%7Ba%3D%22%C3%A9%20b%22%7D%29%20%2B%201&match%5B%5D=up&limit=5");
     }
 
     #[test]

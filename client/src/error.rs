@@ -105,7 +105,9 @@ impl Error {
             // Turned away at the door. 503 may also come after the log took the entry.
             Self::Busy { status, .. } if *status == 429 => Outcome::NotDone,
             // 400 is what a node answers when it took the good samples and refused the bad ones.
-            Self::Refused { status, written, .. } if *status == 400 && *written != Some(0) => Outcome::Perhaps,
+            Self::Refused { status, written, .. } if *status == 400 && *written != Some(0) => {
+                Outcome::Perhaps
+            }
             Self::Refused { .. } => Outcome::NotDone,
             _ => Outcome::Perhaps,
         }

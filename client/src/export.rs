@@ -7,8 +7,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::time::Duration;
 
-/// Longest line of an export; a node cuts a series into several lines long before.
-const MAX_LINE_BYTES: usize = 64 << 20;
+/// Longest line of an export: a year of one series, scraped every five seconds.
+const MAX_LINE_BYTES: usize = 256 << 20;
 
 /// The lines of an export, each a JSON object with `metric`, `values` and `timestamps`.
 #[derive(Debug)]

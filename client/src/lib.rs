@@ -5,29 +5,31 @@
 //! # The modules, in reading order
 //!
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever url
-//! answers) → `answer` and `status` (JSON as types). A stream of lines: `export`. A sample: [`Writer`]
+//! answers) → `answer` and `status` (JSON as types). Streams of lines: `export`, `import`. A sample: [`Writer`]
 //! (`writer`): `lane` → `remote_write` → `deliver` → `transport`.
 //!
 //! Absent on purpose: knowledge of shards and of where they are (any node routes), and storage on disk (what
 //! must survive a crash of the caller belongs into the caller's own log).
 
-mod client;
-mod query;
-mod export;
-mod writer;
 mod answer;
+#[cfg(feature = "cli")]
+pub mod cli;
+mod client;
+mod encode;
+mod error;
+mod export;
+mod import;
+mod query;
+mod retry;
 mod status;
 mod transport;
-mod encode;
-mod retry;
-mod error;
-// cfg cli
-// pub mod cli;
+mod writer;
 
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use client::{Client, ClientBuilder, Reported};
 pub use error::{Error, Outcome};
 pub use export::Export;
+pub use import::TextFormat;
 pub use query::{Ready, Selection};
 pub use retry::{Backoff, parse_retry_after};
 pub use status::{

@@ -218,7 +218,8 @@ mod tests {
         assert_eq!((status.node.id.as_str(), status.node.ready), ("1", true));
         assert_eq!(status.cluster.node_count(), Some(3));
         assert!(status.more.contains_key("disks"));
-        let status: Status = serde_json::from_str(r#"{"cluster":{"nodes":[{"id":1},{"id":2}]}}"#).expect("a status");
+        let status: Status =
+            serde_json::from_str(r#"{"cluster":{"nodes":[{"id":1},{"id":2}]}}"#).expect("a status");
         assert_eq!(status.cluster.node_count(), Some(2));
         assert_eq!(serde_json::from_str::<Status>("{}").expect("an empty status"), Status::default());
     }

@@ -8,7 +8,9 @@ use crate::{Error, retry::parse_retry_after};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Uri};
 use hyper_util::client::legacy::{Client as Pool, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -331,11 +333,7 @@ fn check(parts: &hyper::http::response::Parts, body: &[u8]) -> Result<(), Error>
             let written = ["samples", "histograms"]
                 .map(|kind| header(&format!("x-prometheus-remote-write-{kind}-written")))
                 .map(|v| v.and_then(|v| v.parse::<u64>().ok()));
-            let written = if written == [None, None] {
-                None
-            } else {
-                Some(written.iter().flatten().sum())
-            };
+            let written = if written == [None, None] { None } else { Some(written.iter().flatten().sum()) };
             Error::Refused { status, kind, message, written }
         }
         _ => Error::Failed { status, message },
@@ -376,9 +374,12 @@ mod tests {
         assert_eq!(good("127.0.0.1:7777"), "http://127.0.0.1:7777");
         assert_eq!(good("http://a:1/prefix/"), "http://a:1/prefix");
         assert_eq!(good("http://[::1]:7777"), "http://[::1]:7777");
-        for (text, why) in
-            [("ftp://a", "scheme"), ("http://u:p@a", "token"), ("http://a/?x=1", "query"), ("http://", "not a url")]
-        {
+        for (text, why) in [
+            ("ftp://a", "scheme"),
+            ("http://u:p@a", "token"),
+            ("http://a/?x=1", "query"),
+            ("http://", "not a url"),
+        ] {
             let e = BaseUrl::parse(text).expect_err(text).to_string();
             assert!(e.contains(why), "{e}");
         }

@@ -75,7 +75,9 @@ mod tests {
 
     #[test]
     fn csv_fields_are_quoted_only_where_they_must_be() {
-        for (text, field) in [("a", "a"), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\""), ("a\nb", "a\\nb"), ("", "")] {
+        for (text, field) in
+            [("a", "a"), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\""), ("a\nb", "a\\nb"), ("", "")]
+        {
             assert_eq!(csv(text), field);
         }
     }

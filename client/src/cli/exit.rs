@@ -83,7 +83,9 @@ pub(super) fn explain(e: Error) -> Problem {
         Error::Refused { status, kind, .. } => {
             let problem = Problem::fail(message);
             match (status, kind.as_deref()) {
-                (401 | 403, _) => problem.next("give a token that may do this with --token or PLIMSOLL_TOKEN"),
+                (401 | 403, _) => {
+                    problem.next("give a token that may do this with --token or PLIMSOLL_TOKEN")
+                }
                 (404, None) => problem.next("the node may be older than this command: `plimsoll doctor`"),
                 (422, _) => problem.next("narrow the selector or the time range, or take a longer step"),
                 _ => problem,

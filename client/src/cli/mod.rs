@@ -9,6 +9,7 @@
 mod cardinality;
 mod completions;
 mod config;
+mod csv;
 mod doctor;
 mod env;
 mod escape;
@@ -17,6 +18,7 @@ mod export;
 mod graph;
 mod import;
 mod labels;
+mod lines;
 mod output;
 mod query;
 mod range;
@@ -26,6 +28,7 @@ mod time;
 mod top;
 mod units;
 
+pub use completions::{Completions, script as completion_script};
 pub use exit::Exit;
 pub use output::Format;
 
@@ -142,9 +145,8 @@ impl Global {
             builder = builder.token(token.clone());
         }
         if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path).map_err(|e| {
-                Problem::usage(format!("cannot read the CA file {}: {e}", path.display()))
-            })?;
+            let pem = std::fs::read(path)
+                .map_err(|e| Problem::usage(format!("cannot read the CA file {}: {e}", path.display())))?;
             builder = builder.ca_pem(pem);
         }
         builder.build().map_err(Problem::from)

@@ -4,8 +4,15 @@ use super::time::{self, UtcTime};
 use plimsoll_model::Timestamp;
 use std::time::Duration;
 
-const UNITS: [(&str, u64); 7] =
-    [("y", 31_536_000_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const UNITS: [(&str, u64); 7] = [
+    ("y", 31_536_000_000),
+    ("w", 604_800_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 
 /// Reads `5m`, `1h30m`, `250ms`, `1.5h`, or plain seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -52,7 +59,9 @@ pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         };
     }
     time::parse(text).ok_or_else(|| {
-        format!("{text:?} is not a time: write it as now-1h, 2026-01-31T12:00:00Z, 2026-01-31 or Unix seconds")
+        format!(
+            "{text:?} is not a time: write it as now-1h, 2026-01-31T12:00:00Z, 2026-01-31 or Unix seconds"
+        )
     })
 }
 
@@ -96,7 +105,13 @@ pub(super) fn show_bytes(bytes: u64) -> String {
     }
     let step = (bytes.ilog2() / 10) as usize;
     let value = bytes as f64 / 1024f64.powi(step as i32);
-    let digits = if value < 10.0 { 2 } else if value < 100.0 { 1 } else { 0 };
+    let digits = if value < 10.0 {
+        2
+    } else if value < 100.0 {
+        1
+    } else {
+        0
+    };
     format!("{value:.digits$} {}", NAMES[step])
 }
 
@@ -121,7 +136,13 @@ pub(super) fn show_rate(per_second: f64) -> String {
         v if v >= 1e3 => (per_second / 1e3, "k"),
         _ => (per_second, ""),
     };
-    let digits = if unit.is_empty() && value.fract() == 0.0 { 0 } else if value.abs() < 10.0 { 2 } else { 1 };
+    let digits = if unit.is_empty() && value.fract() == 0.0 {
+        0
+    } else if value.abs() < 10.0 {
+        2
+    } else {
+        1
+    };
     format!("{value:.digits$}{unit}/s")
 }
 
@@ -160,7 +181,15 @@ mod tests {
 
     #[test]
     fn durations_are_read_in_every_form() {
-        let ok = [("5m", 300_000), ("1h30m", 5_400_000), ("250ms", 250), ("1.5h", 5_400_000), ("7d", 604_800_000), ("15", 15_000), ("0.5", 500)];
+        let ok = [
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("250ms", 250),
+            ("1.5h", 5_400_000),
+            ("7d", 604_800_000),
+            ("15", 15_000),
+            ("0.5", 500),
+        ];
         for (text, ms) in ok {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
@@ -187,7 +216,17 @@ mod tests {
         for (text, ms) in ok {
             assert_eq!(moment(text, now), Ok(ms), "{text}");
         }
-        for text in ["", "yesterday", "now-", "now*2", "2023-13-01", "2023-02-30", "1e300", "nan", "2023-11-14T25:00:00Z"] {
+        for text in [
+            "",
+            "yesterday",
+            "now-",
+            "now*2",
+            "2023-13-01",
+            "2023-02-30",
+            "1e300",
+            "nan",
+            "2023-11-14T25:00:00Z",
+        ] {
             assert!(moment(text, now).is_err(), "{text}");
         }
     }
@@ -201,13 +240,18 @@ mod tests {
         assert_eq!((show_bytes(0), show_bytes(1536)), ("0 B".into(), "1.50 KiB".into()));
         assert_eq!(show_bytes(u64::MAX), "16.0 EiB");
         assert_eq!((show_count(999), show_count(1_234_567)), ("999".into(), "1,234,567".into()));
-        assert_eq!((show_rate(12_345.0), show_rate(3.0), show_rate(0.25)), ("12.3k/s".into(), "3/s".into(), "0.25/s".into()));
+        assert_eq!(
+            (show_rate(12_345.0), show_rate(3.0), show_rate(0.25)),
+            ("12.3k/s".into(), "3/s".into(), "0.25/s".into())
+        );
         assert_eq!((show_short(0.123_456_789), show_short(1234.5)), ("0.123457".into(), "1234.5".into()));
     }
 
     #[test]
     fn values_read_back_to_the_bit() {
-        for v in [0.0, -0.0, 1.5, 1e-300, 1e300, f64::MIN_POSITIVE, 0.1 + 0.2, f64::INFINITY, f64::NEG_INFINITY] {
+        for v in
+            [0.0, -0.0, 1.5, 1e-300, 1e300, f64::MIN_POSITIVE, 0.1 + 0.2, f64::INFINITY, f64::NEG_INFINITY]
+        {
             assert_eq!(show_value(v).parse::<f64>().map(f64::to_bits), Ok(v.to_bits()));
         }
     }
