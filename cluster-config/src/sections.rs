@@ -36,7 +36,7 @@ macro_rules! section {
             const KEYS: &'static [Key] = &[ $( Key {
                 section: $table,
                 name: stringify!($field),
-                doc: concat!($($doc),+),
+                doc: concat!($($doc),+).trim_ascii(),
                 wants: <$kind as Setting>::WANTS,
             }, )+ ];
 

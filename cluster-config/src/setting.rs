@@ -150,7 +150,7 @@ impl Setting for Size {
 
     fn read(given: &Given) -> Option<Self> {
         match given {
-            Given::Whole(bytes) => u64::try_from(*bytes).ok().map(Self::bytes),
+            Given::Whole(bytes) => u64::try_from(*bytes).ok().map(Self::of),
             Given::Words(text) | Given::Text(text) => Self::parse(text),
             _ => None,
         }

@@ -112,8 +112,8 @@ impl fmt::Display for Period {
 }
 
 impl Size {
-    /// A size in bytes.
-    pub const fn bytes(bytes: u64) -> Self {
+    /// A size of so many bytes.
+    pub const fn of(bytes: u64) -> Self {
         Self(bytes)
     }
 
@@ -133,13 +133,8 @@ impl Size {
     }
 
     /// In bytes.
-    pub const fn as_bytes(self) -> u64 {
+    pub const fn bytes(self) -> u64 {
         self.0
-    }
-
-    /// In bytes, as an index; all machines that this runs on have 64 bits.
-    pub const fn as_usize(self) -> usize {
-        self.0 as usize
     }
 }
 
@@ -223,7 +218,7 @@ mod tests {
             ("10kB", 10_000),
             ("7B", 7),
         ] {
-            assert_eq!(text.parse(), Ok(Size::bytes(bytes)), "{text}");
+            assert_eq!(text.parse(), Ok(Size::of(bytes)), "{text}");
         }
         for text in ["", "MiB", "-1", "1.5GiB", "64 M", "64MiBs", "99999999999TiB"] {
             assert_eq!(text.parse::<Size>(), Err(()), "{text}");
@@ -234,7 +229,7 @@ mod tests {
         #[test]
         fn what_is_written_reads_back_the_same(millis in 0u64..=i64::MAX as u64, bytes: u64) {
             prop_assert_eq!(Period::millis(millis).to_string().parse(), Ok(Period::millis(millis)));
-            prop_assert_eq!(Size::bytes(bytes).to_string().parse(), Ok(Size::bytes(bytes)));
+            prop_assert_eq!(Size::of(bytes).to_string().parse(), Ok(Size::of(bytes)));
         }
     }
 }

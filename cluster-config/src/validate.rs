@@ -44,8 +44,8 @@ impl Settings {
         refuse("ingest.decoded_bytes", size(ingest.decoded_bytes, Size::kib(1), Size::gib(1)));
         refuse("ingest.samples_per_request", number(ingest.samples_per_request, 1, 100_000_000));
         refuse("ingest.labels_per_series", number(ingest.labels_per_series, 1, 10_000));
-        refuse("ingest.label_name_bytes", size(ingest.label_name_bytes, Size::bytes(8), Size::mib(1)));
-        refuse("ingest.label_value_bytes", size(ingest.label_value_bytes, Size::bytes(8), Size::mib(1)));
+        refuse("ingest.label_name_bytes", size(ingest.label_name_bytes, Size::of(8), Size::mib(1)));
+        refuse("ingest.label_value_bytes", size(ingest.label_value_bytes, Size::of(8), Size::mib(1)));
         // A series is numbered with 32 bits in its shard.
         refuse("ingest.max_series", number(ingest.max_series, 1, u64::from(u32::MAX)));
         refuse("ingest.future_skew", period(ingest.future_skew, Period::millis(0), Period::days(365)));

@@ -91,7 +91,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn every_key_has_a_doc_and_a_variable_that_sets_it() {
     for key in Settings::keys() {
-        assert!(key.doc.trim().ends_with('.'), "{}: {}", key.path(), key.doc);
+        assert!(key.doc.ends_with('.'), "{}: {}", key.path(), key.doc);
         let said = refusal(LoadArgs::new().environment([(key.variable() + "X", "1".to_owned())]));
         assert!(said.contains(&format!("did you mean `{}`", key.path())), "{said}");
     }
