@@ -64,7 +64,20 @@ impl Http {
 
     /// `GET path?parameters`.
     pub fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Answer, Broken> {
-        let request = self.agent.get(format!("{}{path}", self.base));
+        self.get_with(path, parameters, &[])
+    }
+
+    /// `GET path?parameters` with headers.
+    pub fn get_with(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, Broken> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         finish(request.query_pairs(parameters.iter().copied()).call()?)
     }
 

@@ -1,6 +1,6 @@
 //! Starts the real programs on loopback for tests and benchmarks: `plimsoll` itself and its peers.
 //!
-//! Reading order: [`process`] (one child: log, signals, what it costs), [`http`], [`plimsoll`] (a node),
+//! Reading order: [`process`] (one child: log, signals, what it costs), [`http`], [`answer`], [`plimsoll`] (a node),
 //! [`peers`] (Debian's prometheus, node-exporter, victoria-metrics), [`remote_write`] (requests made
 //! without the project's own encoder, so that a mistake there cannot hide itself), [`wait`], [`page`] (where
 //! measured tables go).
@@ -8,6 +8,7 @@
 //! Everything here panics with what it saw when the world is not as a test needs it: a message in a failed
 //! test is the best place for that. All servers listen on loopback only and end with the value that holds them.
 
+pub mod answer;
 pub mod http;
 pub mod page;
 pub mod peers;

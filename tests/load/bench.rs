@@ -1,10 +1,11 @@
 //! The comparison: every server with every data set, one after another.
 
 use crate::profiles::{DataSet, Profile, Shape};
-use crate::queries::{self, Answer, Query};
+use crate::queries::{self, Query};
 use crate::replay::{Sent, replay};
 use crate::subjects::Subject;
 use anyhow::Result;
+use plimsoll_tests::answer::Answer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;

@@ -1,0 +1,14 @@
+//! What a person does with a node, from outside, with the real binary.
+//!
+//! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
+//! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
+//! [`hostile`]: ten thousand malformed requests. [`cli`] and [`settings`]: the command line.
+
+mod cli;
+mod durability;
+mod fixture;
+mod grafana;
+mod hostile;
+mod ingest;
+mod prometheus;
+mod settings;
