@@ -1,0 +1,98 @@
+//! What groups are called, and their timing and bounds.
+
+use crate::Error;
+use openraft::{Config, SnapshotPolicy};
+use plimsoll_model::ShardId;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A group's number in the log; the same on every node, never used for another purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupId(pub u64);
+
+impl GroupId {
+    /// The group of the cluster's metadata.
+    pub const OWNERSHIP: GroupId = GroupId(1);
+
+    /// The group that replicates a shard.
+    pub fn of_shard(shard: ShardId) -> Self {
+        // Room below for further groups of the cluster.
+        Self(0x100 + u64::from(shard.0))
+    }
+
+    /// The shard that the group replicates, if it does.
+    pub fn shard(self) -> Option<ShardId> {
+        self.0.checked_sub(0x100).and_then(|shard| u16::try_from(shard).ok()).map(ShardId)
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shard() {
+            Some(shard) => write!(f, "the group of {shard}"),
+            None if *self == Self::OWNERSHIP => write!(f, "the ownership group"),
+            None => write!(f, "group {}", self.0),
+        }
+    }
+}
+
+/// Timing and bounds of a group. All members should have the same timing.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How often a leader that has nothing to say makes itself heard, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// The shortest silence of a leader after which a member stands for election, in milliseconds.
+    pub election_min_ms: u64,
+    /// The longest one; also how long a leader's lease lasts, so fail-over takes up to twice as long.
+    pub election_max_ms: u64,
+    /// The largest command in bytes.
+    pub max_command_bytes: usize,
+    /// Bytes of commands that may wait for their entries; beyond, proposals are refused as busy.
+    pub max_waiting_bytes: usize,
+    /// Entries that a checkpoint leaves in the log for members that are behind by no more than that.
+    pub keep_for_peers: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            // Fail-over within 2 s: the lease, then at most one more election time-out.
+            heartbeat_ms: 200,
+            election_min_ms: 650,
+            election_max_ms: 900,
+            max_command_bytes: 32 << 20,
+            max_waiting_bytes: 64 << 20,
+            keep_for_peers: 20_000,
+        }
+    }
+}
+
+/// How sure a read must be that it sees everything acknowledged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Trusts the leader's lease: no message, but clocks must not drift by more than the lease.
+    Lease,
+    /// Asks a majority.
+    Index,
+}
+
+/// The same for openraft.
+pub(crate) fn config(group: GroupId, options: &Options) -> Result<Config, Error> {
+    let config = Config {
+        cluster_name: "plimsoll".to_owned(),
+        heartbeat_interval: options.heartbeat_ms,
+        heartbeat_min_interval: Some(options.heartbeat_ms / 2),
+        election_timeout_min: options.election_min_ms,
+        election_timeout_max: options.election_max_ms,
+        // Checkpoints are the shard's to time, and purging follows them.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: 1 << 60,
+        replication_lag_threshold: 100,
+        // Proposals are bounded by bytes; these only size the queues.
+        api_channel_size: Some(4096),
+        notification_channel_size: Some(4096),
+        enable_pre_vote: Some(true),
+        ..Config::default()
+    };
+    config.validate().map_err(|error| Error::Settings { group, reason: error.to_string() })
+}

@@ -1,0 +1,145 @@
+//! openraft's network over a [`Transport`].
+
+use crate::options::GroupId;
+use crate::raft::{Snapshot, Types, Vote};
+use crate::snapshot::{self, SnapshotData};
+use crate::transport::{Transport, TransportError};
+use crate::wire::{self, Request};
+use bytes::Bytes;
+use futures::future::{Either, select};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::network::{RPCOption, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, error::Infallible};
+use plimsoll_model::NodeId;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Pieces of a snapshot that wait for the transport; each is about a MiB.
+const SNAPSHOT_PIECES: usize = 4;
+
+/// The peers of one group, by their node.
+pub(crate) struct Peers {
+    pub(crate) group: GroupId,
+    pub(crate) node: NodeId,
+    pub(crate) transport: Arc<dyn Transport>,
+}
+
+pub(crate) struct Peer {
+    group: GroupId,
+    node: NodeId,
+    to: NodeId,
+    transport: Arc<dyn Transport>,
+}
+
+impl RaftNetworkFactory<Types> for Peers {
+    type Network = Peer;
+
+    async fn new_client(&mut self, target: u64, _node: &()) -> Peer {
+        let transport = Arc::clone(&self.transport);
+        Peer { group: self.group, node: self.node, to: NodeId(target), transport }
+    }
+}
+
+type Failure = RPCError<Types, Infallible>;
+
+impl Peer {
+    async fn ask(&self, action: RPCTypes, request: Request, option: &RPCOption) -> Result<Bytes, Failure> {
+        let limit = option.soft_ttl();
+        let call = self.transport.call(self.to, self.group, request.encode());
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer.map_err(failure),
+            Err(_) => {
+                Err(RPCError::Timeout(Timeout { action, id: self.node.0, target: self.to.0, timeout: limit }))
+            }
+        }
+    }
+}
+
+/// Both kinds wait before the next try: an immediate one would be a hot loop against a dead or stopped peer.
+fn failure(error: TransportError) -> Failure {
+    RPCError::Unreachable(Unreachable::new(&error))
+}
+
+fn unreadable(error: crate::Error) -> Failure {
+    RPCError::Unreachable(Unreachable::new(&error))
+}
+
+impl RaftNetworkV2<Types> for Peer {
+    type SnapshotData = SnapshotData;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, Failure> {
+        let answer = self.ask(RPCTypes::AppendEntries, Request::Append(rpc), &option).await?;
+        wire::read_append_answer(&answer).map_err(unreadable)
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, Failure> {
+        let answer = self.ask(RPCTypes::Vote, Request::Vote(rpc), &option).await?;
+        wire::read_vote_answer(&answer).map_err(unreadable)
+    }
+
+    // The default would grant every pre-vote and so turn the option into nothing.
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, Failure> {
+        let answer = self.ask(RPCTypes::Vote, Request::PreVote(rpc), &option).await?;
+        wire::read_vote_answer(&answer).map_err(unreadable)
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, Failure> {
+        let answer = self.ask(RPCTypes::TransferLeader, Request::Transfer(rpc), &option).await?;
+        wire::read_transfer_answer(&answer).map_err(unreadable)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot<SnapshotData>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let SnapshotData::Here(machine) = snapshot.snapshot else {
+            let error = crate::MachineError::new("a received snapshot cannot be sent on");
+            return Err(StreamingError::Network(NetworkError::new(&error)));
+        };
+        let failed = |error: &crate::MachineError| StreamingError::Unreachable(Unreachable::new(error));
+        // The state is opened only now, and says itself what it covers: that is never less than openraft's
+        // snapshot, and the peer may be further than the leader believes.
+        let opened = tokio::task::spawn_blocking(move || machine.snapshot()).await;
+        let opened = opened.unwrap_or_else(|error| Err(crate::MachineError::new(error)));
+        let mut source = opened.map_err(|error| failed(&error))?;
+        let head = wire::snapshot_head(&vote, source.position().to_vec());
+        let (sender, receiver) = mpsc::channel(SNAPSHOT_PIECES);
+        let reading = tokio::task::spawn_blocking(move || snapshot::send(source.as_mut(), &sender));
+        let sending = self.transport.send_snapshot(self.to, self.group, head, receiver);
+        let answer = match select(sending, pin!(cancel)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right((closed, _)) => return Err(StreamingError::Closed(closed)),
+        };
+        let read = reading.await.unwrap_or_else(|error| Err(crate::MachineError::new(error)));
+        read.map_err(|error| failed(&error))?;
+        let answer = answer.map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))?;
+        let vote = wire::read_snapshot_answer(&answer)
+            .map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))?;
+        Ok(SnapshotResponse::new(vote))
+    }
+}
