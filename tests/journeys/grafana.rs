@@ -46,7 +46,7 @@ fn queries_answer_as_prometheus_does_by_get_and_by_post() {
         "avg_over_time(temperature_celsius[3m]) > 20",
         "max_over_time(rate(http_requests_total[1m])[5m:30s])",
         "http_requests_total and on (instance) up",
-        "up * on (job) group_right () http_requests_total",
+        "up * on (instance) group_right () http_requests_total",
         "scalar(sum(up)) + vector(2)",
         "label_join(up, \"both\", \"-\", \"job\", \"instance\")",
         "absent(nothing_like_this)",

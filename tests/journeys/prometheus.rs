@@ -60,8 +60,8 @@ fn a_real_prometheus_writes_into_a_node_and_both_answer_the_same() {
 
 /// The value of the only series of an instant query; below zero where there is none yet.
 fn newest(http: &Http, query: &str) -> f64 {
-    let value = http.data("/api/v1/query", &[("query", query)])["result"][0]["value"][1].take();
-    value.as_str().and_then(|text| text.parse().ok()).unwrap_or(-1.0)
+    let data = http.data("/api/v1/query", &[("query", query)]);
+    data["result"][0]["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(-1.0)
 }
 
 fn compare(ours: &Http, theirs: &Http, path: &str, parameters: &[(&str, &str)]) {
