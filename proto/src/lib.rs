@@ -5,6 +5,9 @@
 //! and the text exposition that is written out ([`exposition`]).
 //! Does not own: HTTP, routing of samples, any state between two requests.
 
+pub mod convert;
+pub mod escape;
+pub mod exposition;
 pub mod ingest;
 
 /// Plimsoll's own gRPC API.

@@ -32,11 +32,13 @@ pub enum Refusal {
     BadHistogram,
     /// A line of text or JSON cannot be read.
     BadLine,
+    /// A series has more timestamps than values, or fewer.
+    UnevenColumns,
 }
 
 impl Refusal {
     /// Every reason, in a stable order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TooOld,
         Self::TooFarInFuture,
         Self::TooManyLabels,
@@ -51,6 +53,7 @@ impl Refusal {
         Self::SeriesLimit,
         Self::BadHistogram,
         Self::BadLine,
+        Self::UnevenColumns,
     ];
 
     /// Stable name for counters and answers.
@@ -70,6 +73,7 @@ impl Refusal {
             Self::SeriesLimit => "series_limit",
             Self::BadHistogram => "bad_histogram",
             Self::BadLine => "bad_line",
+            Self::UnevenColumns => "uneven_columns",
         }
     }
 }
@@ -99,6 +103,7 @@ impl fmt::Display for Refusal {
                 "there are as many series as allowed; drop labels with many values or raise the limit"
             }
             Self::BadHistogram => "the native histogram contradicts itself; update or repair the sender",
+            Self::UnevenColumns => "the series does not have as many values as timestamps; repair the sender",
             Self::BadLine => "the line cannot be read; see docs/formats for what is",
         })
     }
