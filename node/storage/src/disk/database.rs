@@ -1,0 +1,247 @@
+//! The one RocksDB of a node.
+
+use crate::index::Patterns;
+use crate::{Error, Shard};
+use plimsoll_model::ShardId;
+use rocksdb::{
+    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel,
+    WriteBatch, WriteBufferManager, WriteOptions,
+};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const NODE: &str = "node";
+
+/// How much memory and how many files the database may use.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Cache of disk blocks, shared by all shards. What is read is compressed, so little goes a long way.
+    pub block_cache_bytes: usize,
+    /// Budget of all write buffers together.
+    pub write_buffer_bytes: usize,
+    /// Files held open.
+    pub max_open_files: i32,
+    /// Called at every step that writes; answers whether to fail there.
+    #[cfg(test)]
+    pub(crate) fault: FaultHook,
+}
+
+/// The hook by which tests stop a write between two steps.
+#[cfg(test)]
+#[derive(Clone)]
+pub(crate) struct FaultHook(pub(crate) Arc<dyn Fn(&'static str) -> bool + Send + Sync>);
+
+#[cfg(test)]
+impl std::fmt::Debug for FaultHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FaultHook")
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            block_cache_bytes: 16 << 20,
+            write_buffer_bytes: 32 << 20,
+            max_open_files: 512,
+            #[cfg(test)]
+            fault: FaultHook(Arc::new(|_| false)),
+        }
+    }
+}
+
+/// Memory that the database uses, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseMemory {
+    /// Blocks in the cache.
+    pub block_cache: u64,
+    /// Write buffers that are not flushed.
+    pub write_buffers: u64,
+    /// Indexes of table files outside the cache.
+    pub table_readers: u64,
+}
+
+/// The database with what all shards share.
+pub(crate) struct Inner {
+    pub(crate) rocks: DB,
+    pub(crate) patterns: Patterns,
+    dir: PathBuf,
+    cache: Cache,
+    shard_options: rocksdb::Options,
+    #[cfg(test)]
+    fault: FaultHook,
+}
+
+/// The RocksDB database of one node: a column family `node` and one for each shard.
+pub struct Database {
+    inner: Arc<Inner>,
+    shards: parking_lot::Mutex<BTreeMap<ShardId, std::sync::Weak<Shard>>>,
+}
+
+impl Database {
+    /// Opens the database in `dir`, or makes one.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+        std::fs::create_dir_all(dir)?;
+        let cache = Cache::new_lru_cache(options.block_cache_bytes);
+        let db = database_options(&options, &cache);
+        let shard_options = family_options(&cache);
+        let mut names = if dir.join("CURRENT").exists() { DB::list_cf(&db, dir)? } else { Vec::new() };
+        for needed in ["default", NODE] {
+            if !names.iter().any(|n| n == needed) {
+                names.push(needed.to_owned());
+            }
+        }
+        let family = |n: String| ColumnFamilyDescriptor::new(n, shard_options.clone());
+        let rocks = DB::open_cf_descriptors(&db, dir, names.into_iter().map(family))?;
+        let inner = Inner {
+            rocks,
+            patterns: Patterns::default(),
+            dir: dir.to_owned(),
+            cache,
+            shard_options,
+            #[cfg(test)]
+            fault: options.fault,
+        };
+        Ok(Self { inner: Arc::new(inner), shards: parking_lot::Mutex::default() })
+    }
+
+    /// The shard, opened with its index loaded; one that does not exist is made, empty.
+    pub fn shard(&self, id: ShardId) -> Result<Arc<Shard>, Error> {
+        let mut shards = self.shards.lock();
+        if let Some(open) = shards.get(&id).and_then(std::sync::Weak::upgrade) {
+            return Ok(open);
+        }
+        let name = id.to_string();
+        if self.inner.rocks.cf_handle(&name).is_none() {
+            self.inner.rocks.create_cf(&name, &self.inner.shard_options)?;
+        }
+        let shard = Arc::new(Shard::open(self.inner.clone(), id)?);
+        shards.insert(id, Arc::downgrade(&shard));
+        Ok(shard)
+    }
+
+    /// Shards that have a column family.
+    pub fn shards(&self) -> Vec<ShardId> {
+        let numbers = (0..=u16::MAX).map(ShardId);
+        numbers.take(4096).filter(|id| self.inner.rocks.cf_handle(&id.to_string()).is_some()).collect()
+    }
+
+    /// A value of the node's own column family.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.inner.rocks.get_cf(&self.inner.family(NODE), key)?)
+    }
+
+    /// Sets a value of the node's own column family; durable when this returns.
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        Ok(self.inner.rocks.put_cf_opt(&self.inner.family(NODE), key, value, &synced)?)
+    }
+
+    /// Size of the files in the database's directory.
+    pub fn disk_bytes(&self) -> Result<u64, Error> {
+        let mut total = 0;
+        for entry in std::fs::read_dir(&self.inner.dir)? {
+            // A file may be gone by now: compaction goes on beside us.
+            total += entry?.metadata().map_or(0, |m| m.len());
+        }
+        Ok(total)
+    }
+
+    /// Memory of the caches and buffers.
+    pub fn memory(&self) -> Result<DatabaseMemory, Error> {
+        let mut out =
+            DatabaseMemory { block_cache: self.inner.cache.get_usage() as u64, ..Default::default() };
+        let families = self.shards().into_iter().map(|id| id.to_string()).chain([NODE.to_owned()]);
+        for name in families {
+            let of = |property| {
+                let value = self.inner.rocks.property_int_value_cf(&self.inner.family(&name), property);
+                value.map(Option::unwrap_or_default)
+            };
+            out.write_buffers += of("rocksdb.cur-size-all-mem-tables")?;
+            out.table_readers += of("rocksdb.estimate-table-readers-mem")?;
+        }
+        Ok(out)
+    }
+}
+
+impl Inner {
+    /// The handle of a column family that was opened or created before.
+    pub(crate) fn family(&self, name: &str) -> Arc<BoundColumnFamily<'_>> {
+        self.rocks.cf_handle(name).expect("column families are never dropped while a shard is open")
+    }
+
+    /// Writes without RocksDB's own log: the raft log is the log of a shard.
+    pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Error> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        Ok(self.rocks.write_opt(batch, &options)?)
+    }
+
+    /// Options of the table files that a compaction makes.
+    pub(crate) fn table_options(&self) -> &rocksdb::Options {
+        &self.shard_options
+    }
+
+    /// Where table files are made before they are taken in.
+    pub(crate) fn workplace(&self) -> Result<PathBuf, Error> {
+        let dir = self.dir.join("compacting");
+        std::fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+
+    /// Fails when a test asked for it at this step.
+    #[cfg(test)]
+    pub(crate) fn step(&self, name: &'static str) -> Result<(), Error> {
+        if self.fault.0(name) { Err(Error::Injected(name)) } else { Ok(()) }
+    }
+
+    #[cfg(not(test))]
+    #[inline]
+    pub(crate) fn step(&self, _: &'static str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn database_options(options: &Options, cache: &Cache) -> rocksdb::Options {
+    let mut db = rocksdb::Options::default();
+    db.create_if_missing(true);
+    db.create_missing_column_families(true);
+    let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+        options.write_buffer_bytes,
+        false,
+        cache.clone(),
+    );
+    db.set_write_buffer_manager(&buffers);
+    db.set_max_open_files(options.max_open_files);
+    db.set_max_total_wal_size(16 << 20);
+    db.set_max_background_jobs(2);
+    db.set_keep_log_file_num(2);
+    db.set_max_log_file_size(1 << 20);
+    db.set_log_level(LogLevel::Warn);
+    db.set_stats_dump_period_sec(0);
+    db.set_max_manifest_file_size(4 << 20);
+    db.set_skip_stats_update_on_db_open(true);
+    db
+}
+
+/// Options of every column family. Memtables are lean, because there is one a shard; files are small, because
+/// only whole files go when a bucket expires.
+fn family_options(cache: &Cache) -> rocksdb::Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_block_size(16 << 10);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(false);
+    let mut family = rocksdb::Options::default();
+    family.set_block_based_table_factory(&table);
+    // Values are compressed already, each on its own, so that one can be read without its neighbours.
+    family.set_compression_type(DBCompressionType::None);
+    family.set_write_buffer_size(8 << 20);
+    family.set_arena_block_size(64 << 10);
+    family.set_memtable_prefix_bloom_ratio(0.0);
+    family.set_target_file_size_base(8 << 20);
+    family.set_level_compaction_dynamic_level_bytes(true);
+    family
+}

@@ -1,0 +1,142 @@
+//! Keys of a shard's column family, all big-endian so that byte order is the order of time, then of place.
+//!
+//! ```text
+//! bucket u32 | 'c' | run u32 | slice u8 | metric u32 | ref u32 | row u32    superchunk, keyed by its LAST chunk
+//! bucket u32 | 's' | run u32 | first ref u32                               labels of series seen in this bucket
+//! bucket u32 | 't' | run u32 | block u32                                   timestamp columns
+//! 0 u32      | 'h'                                                         state of the shard
+//! 0 u32      | 'o' | run u32 | first ref u32                               open streams
+//! ```
+//! The bucket's sign bit is flipped, so days before 1970 sort before it. Frozen: see `docs/formats/keys.md`.
+
+use crate::bucket::Bucket;
+use plimsoll_model::SeriesRef;
+
+/// Kinds of rows.
+pub(crate) const CHUNKS: u8 = b'c';
+pub(crate) const SERIES: u8 = b's';
+pub(crate) const COLUMNS: u8 = b't';
+pub(crate) const STATE: u8 = b'h';
+pub(crate) const OPEN: u8 = b'o';
+
+/// Number of the write that made a row: one a checkpoint or compaction. Rows of a run count only when the state
+/// row names the run.
+pub(crate) type RunId = u32;
+
+/// Place of a chunk inside a slice: metric, then series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) metric: u32,
+    pub(crate) series: SeriesRef,
+}
+
+fn bucket_bytes(bucket: Bucket) -> [u8; 4] {
+    ((bucket.0 as u32) ^ 0x8000_0000).to_be_bytes()
+}
+
+/// First key of `bucket`.
+pub(crate) fn bucket(bucket: Bucket) -> Vec<u8> {
+    bucket_bytes(bucket).to_vec()
+}
+
+/// The rows of a kind and a run.
+pub(crate) fn run(bucket: Bucket, kind: u8, run: RunId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(24);
+    key.extend_from_slice(&bucket_bytes(bucket));
+    key.push(kind);
+    key.extend_from_slice(&run.to_be_bytes());
+    key
+}
+
+/// The rows of a slice.
+pub(crate) fn slice(b: Bucket, r: RunId, slice: u8) -> Vec<u8> {
+    let mut key = run(b, CHUNKS, r);
+    key.push(slice);
+    key
+}
+
+/// A superchunk whose last chunk lies at `last`.
+pub(crate) fn superchunk(b: Bucket, r: RunId, s: u8, last: Place, row: u32) -> Vec<u8> {
+    let mut key = slice(b, r, s);
+    key.extend_from_slice(&last.metric.to_be_bytes());
+    key.extend_from_slice(&last.series.0.to_be_bytes());
+    key.extend_from_slice(&row.to_be_bytes());
+    key
+}
+
+/// The place in a superchunk's key.
+pub(crate) fn place(key: &[u8]) -> Option<Place> {
+    let number = |at: usize| Some(u32::from_be_bytes(key.get(at..at + 4)?.try_into().ok()?));
+    Some(Place { metric: number(10)?, series: SeriesRef(number(14)?) })
+}
+
+/// A row of series or of timestamp columns.
+pub(crate) fn numbered(b: Bucket, kind: u8, r: RunId, number: u32) -> Vec<u8> {
+    let mut key = run(b, kind, r);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// Key of the state row.
+pub(crate) fn state() -> [u8; 5] {
+    [0, 0, 0, 0, STATE]
+}
+
+/// The open streams of a checkpoint.
+pub(crate) fn open(r: RunId, first: SeriesRef) -> Vec<u8> {
+    let mut key = open_run(r);
+    key.extend_from_slice(&first.0.to_be_bytes());
+    key
+}
+
+/// First key of the open streams of a checkpoint.
+pub(crate) fn open_run(r: RunId) -> Vec<u8> {
+    let mut key = vec![0, 0, 0, 0, OPEN];
+    key.extend_from_slice(&r.to_be_bytes());
+    key
+}
+
+/// Bucket, kind and run of a key below a bucket.
+pub(crate) fn parse(key: &[u8]) -> Option<(Bucket, u8, RunId)> {
+    let bucket = u32::from_be_bytes(key.get(..4)?.try_into().ok()?) ^ 0x8000_0000;
+    let run = u32::from_be_bytes(key.get(5..9)?.try_into().ok()?);
+    Some((Bucket(bucket as i32), key[4], run))
+}
+
+/// The key after all keys that begin with `prefix`.
+pub(crate) fn end_of(mut prefix: Vec<u8>) -> Vec<u8> {
+    while let Some(last) = prefix.last_mut() {
+        if *last < u8::MAX {
+            *last += 1;
+            return prefix;
+        }
+        prefix.pop();
+    }
+    // Only a prefix of 0xff bytes has no end; no kind and no run of ours is one.
+    vec![u8::MAX; 32]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_golden() {
+        let last = Place { metric: 0x0102_0304, series: SeriesRef(7) };
+        assert_eq!(
+            superchunk(Bucket(1), 2, 3, last, 4),
+            [0x80, 0, 0, 1, b'c', 0, 0, 0, 2, 3, 1, 2, 3, 4, 0, 0, 0, 7, 0, 0, 0, 4]
+        );
+        assert_eq!(numbered(Bucket(-1), SERIES, 1, 9), [0x7f, 255, 255, 255, b's', 0, 0, 0, 1, 0, 0, 0, 9]);
+        assert_eq!(open(5, SeriesRef(6)), [0, 0, 0, 0, b'o', 0, 0, 0, 5, 0, 0, 0, 6]);
+        assert_eq!(state(), [0, 0, 0, 0, b'h']);
+    }
+
+    #[test]
+    fn the_place_and_the_run_are_read_back() {
+        let last = Place { metric: u32::MAX, series: SeriesRef(u32::MAX) };
+        let key = superchunk(Bucket(-9), 77, 0, last, u32::MAX);
+        assert_eq!((place(&key), parse(&key)), (Some(last), Some((Bucket(-9), CHUNKS, 77))));
+        assert!(end_of(key.clone()) > key);
+    }
+}

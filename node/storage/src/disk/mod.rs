@@ -1,0 +1,20 @@
+//! Rows of a shard's column family and the database under them.
+
+pub(crate) mod columns;
+pub(crate) mod database;
+pub(crate) mod frame;
+pub(crate) mod keys;
+pub(crate) mod open_streams;
+pub(crate) mod run_writer;
+pub(crate) mod series;
+pub(crate) mod state;
+pub(crate) mod superchunk;
+
+/// Why a stored value cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// Its checksum does not hold, or its bytes make no sense.
+    Damaged,
+    /// It was written by a newer version.
+    Version(u8),
+}

@@ -1,0 +1,50 @@
+use plimsoll_model::{Fault, ShardId};
+
+/// What can go wrong in a shard's storage.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// RocksDB or the disk under it failed.
+    #[error("storage on disk failed: {0}")]
+    Disk(#[from] rocksdb::Error),
+    /// The directory could not be read or written.
+    #[error("storage directory failed: {0}")]
+    Io(#[from] std::io::Error),
+    /// The row that says what a shard holds is damaged; the shard must be fetched from a replica.
+    #[error("{0}: the state row is damaged; restore this shard from a replica or a backup")]
+    Damaged(ShardId),
+    /// The shard was written by a newer version.
+    #[error(
+        "{shard} has format version {found}, this node reads up to {known}; start a newer version of plimsoll"
+    )]
+    Version {
+        /// The shard.
+        shard: ShardId,
+        /// Version on disk.
+        found: u8,
+        /// Newest version this node reads.
+        known: u8,
+    },
+    /// A matcher's regex cannot be used.
+    #[error("regex {pattern:?} cannot be used: {reason}")]
+    Pattern {
+        /// The regex as it was given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A fault that a test asked for.
+    #[error("a fault was injected at {0}")]
+    Injected(&'static str),
+}
+
+impl Error {
+    /// Whose move it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Pattern { .. } => Fault::Asker,
+            Self::Disk(_) | Self::Io(_) | Self::Damaged(_) | Self::Version { .. } | Self::Injected(_) => {
+                Fault::Ours
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use super::Snapshot;
+use super::assemble::{Assembler, Part};
+use crate::Shard;
+use crate::bucket::Bucket;
+use crate::disk::columns::{BLOCK, ColumnBlock};
+use crate::disk::keys::{self, Place, RunId};
+use crate::disk::state::Run;
+use crate::disk::superchunk::Superchunk;
+use plimsoll_model::{SeriesRef, TimeRange, Timestamp};
+use rocksdb::DBRawIteratorWithThreadMode;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+type Cursor<'a> = DBRawIteratorWithThreadMode<'a, rocksdb::DB>;
+
+/// Reads chunks from disk as of a snapshot. Lives for one read; what it caches goes with it.
+pub(crate) struct DiskReader<'a> {
+    shard: &'a Shard,
+    snapshot: &'a Snapshot,
+    blocks: HashMap<(Bucket, RunId, u32), Option<ColumnBlock>>,
+    columns: HashMap<(Bucket, RunId, u32), Arc<Vec<Timestamp>>>,
+    /// Rows that were left out because they are damaged.
+    pub(crate) damaged: u64,
+}
+
+impl<'a> DiskReader<'a> {
+    pub(crate) fn new(shard: &'a Shard, snapshot: &'a Snapshot) -> Self {
+        Self { shard, snapshot, blocks: HashMap::new(), columns: HashMap::new(), damaged: 0 }
+    }
+
+    /// Appends the parts of `wanted` (ascending) that a run has in `range` to `parts` (as long as `wanted`).
+    pub(crate) fn read_run(
+        &mut self,
+        bucket: Bucket,
+        run: &Run,
+        wanted: &[Place],
+        range: TimeRange,
+        assembler: &mut Assembler,
+        parts: &mut [Vec<Part>],
+    ) {
+        if wanted.is_empty() || !run.range.overlaps(&range) {
+            return;
+        }
+        let mut numbers: Vec<(SeriesRef, usize)> =
+            wanted.iter().enumerate().map(|(i, p)| (p.series, i)).collect();
+        numbers.sort_unstable();
+        for slice in (0..run.slices).filter(|s| bucket.slice(*s, run.slices).overlaps(&range)) {
+            self.read_slice(bucket, run.id, slice, wanted, |reader, value| {
+                reader.read_row(bucket, run.id, value, &numbers, assembler, parts)
+            });
+        }
+    }
+
+    /// Calls `f` with every row of the slice that may hold a wanted chunk; `f` answers whether the row was sound.
+    fn read_slice(
+        &mut self,
+        bucket: Bucket,
+        run: RunId,
+        slice: u8,
+        wanted: &[Place],
+        mut f: impl FnMut(&mut Self, &[u8]) -> bool,
+    ) {
+        let prefix = keys::slice(bucket, run, slice);
+        let mut options = self.snapshot.options();
+        options.set_iterate_upper_bound(keys::end_of(prefix.clone()));
+        let family = self.shard.family();
+        let mut cursor = self.snapshot.db.rocks.raw_iterator_cf_opt(&family, options);
+        let seek =
+            |cursor: &mut Cursor<'_>, to: Place| cursor.seek(keys::superchunk(bucket, run, slice, to, 0));
+        let mut next = 0;
+        seek(&mut cursor, wanted[0]);
+        while next < wanted.len() {
+            match cursor.key().and_then(keys::place) {
+                Some(last) if wanted[next] <= last => {
+                    if !f(self, cursor.value().unwrap_or_default()) {
+                        self.note_damage(cursor.key().unwrap_or_default().to_vec());
+                    }
+                    // The series of the row's last chunk may go on in the next row.
+                    next += wanted[next..].partition_point(|p| *p < last);
+                    cursor.next();
+                }
+                Some(_) => seek(&mut cursor, wanted[next]),
+                None if cursor.status().is_ok() => return,
+                None => {
+                    // A block that RocksDB itself finds damaged: what comes after it may be sound.
+                    self.note_damage(prefix.clone());
+                    next += 1;
+                    if next < wanted.len() {
+                        seek(&mut cursor, wanted[next]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decodes the wanted chunks of one row; `false` when it is damaged.
+    fn read_row(
+        &mut self,
+        bucket: Bucket,
+        run: RunId,
+        value: &[u8],
+        numbers: &[(SeriesRef, usize)],
+        assembler: &mut Assembler,
+        parts: &mut [Vec<Part>],
+    ) -> bool {
+        let Ok(row) = Superchunk::parse(value) else { return false };
+        let mut payloads = None;
+        for slot in row.slots() {
+            let Ok(found) = numbers.binary_search_by_key(&slot.series, |(r, _)| *r) else { continue };
+            if payloads.is_none() {
+                match row.payloads() {
+                    Ok(unpacked) => payloads = Some(unpacked),
+                    Err(_) => return false,
+                }
+            }
+            let payload = slot.payload(payloads.as_deref().expect("it was just unpacked"));
+            let Some(times) = self.column(bucket, run, slot.column, assembler) else { continue };
+            if times.len() != slot.samples as usize {
+                return false;
+            }
+            match Part::decode(times, slot.histogram, payload, &mut assembler.scratch) {
+                Some(part) => parts[numbers[found].1].push(part),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// A timestamp column; `None` when its block is damaged or has expired meanwhile.
+    fn column(
+        &mut self,
+        bucket: Bucket,
+        run: RunId,
+        number: u32,
+        assembler: &mut Assembler,
+    ) -> Option<Arc<Vec<Timestamp>>> {
+        if let Some(times) = self.columns.get(&(bucket, run, number)) {
+            return Some(times.clone());
+        }
+        let block = (bucket, run, number / BLOCK);
+        if !self.blocks.contains_key(&block) {
+            let read = self.read_block(bucket, run, number / BLOCK);
+            self.blocks.insert(block, read);
+        }
+        let times = self.blocks[&block].as_ref()?.read(number, &mut assembler.scratch);
+        let Ok(times) = times else {
+            self.note_damage(keys::numbered(bucket, keys::COLUMNS, run, number / BLOCK));
+            return None;
+        };
+        let times = Arc::new(times);
+        self.columns.insert((bucket, run, number), times.clone());
+        Some(times)
+    }
+
+    fn read_block(&mut self, bucket: Bucket, run: RunId, block: u32) -> Option<ColumnBlock> {
+        let key = keys::numbered(bucket, keys::COLUMNS, run, block);
+        let value =
+            self.snapshot.db.rocks.get_pinned_cf_opt(&self.shard.family(), &key, &self.snapshot.options());
+        let parsed = match value {
+            Ok(Some(value)) => ColumnBlock::parse(&value).ok(),
+            _ => None,
+        };
+        // The files of an expired bucket go at once, also from under a snapshot.
+        if parsed.is_none() && bucket.range().end >= self.shard.head.read().expired_before {
+            self.note_damage(key);
+        }
+        parsed
+    }
+
+    fn note_damage(&mut self, key: Vec<u8>) {
+        self.damaged += 1;
+        self.shard.damage.quarantine(key);
+    }
+}

@@ -1,0 +1,173 @@
+use super::Shard;
+use crate::Error;
+use crate::head::{Head, Outcome};
+use plimsoll_model::{Batch, BatchError, SeriesRef, Target, varint};
+use std::sync::Arc;
+
+/// What became of one batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The ref of each definition, in the order of the batch.
+    pub refs: Vec<SeriesRef>,
+    /// Refs that the shard does not know; their samples were not stored. Ascending, each once.
+    pub unknown: Vec<SeriesRef>,
+    /// Samples stored, replacements included.
+    pub stored: u32,
+    /// Samples equal to one that was there.
+    pub duplicates: u32,
+    /// Samples that took the place of a different one.
+    pub replaced: u32,
+    /// The batch is malformed: what stands before the damage was applied, the same on every replica.
+    pub malformed: bool,
+}
+
+/// Bytes that are no [`Applied`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer to an append is malformed")]
+pub struct AppliedError;
+
+impl Applied {
+    /// Appends the bytes of this answer: flags, three counts, then refs and unknown refs as zigzag distances.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.malformed));
+        for n in [self.stored, self.duplicates, self.replaced] {
+            varint::put(out, u64::from(n));
+        }
+        for refs in [&self.refs, &self.unknown] {
+            varint::put(out, refs.len() as u64);
+            let mut last = 0;
+            for r in refs {
+                varint::put_signed(out, i64::from(r.0) - last);
+                last = i64::from(r.0);
+            }
+        }
+    }
+
+    /// Takes an answer off the front of `input`.
+    pub fn decode(input: &mut &[u8]) -> Result<Self, AppliedError> {
+        Self::take(input).ok_or(AppliedError)
+    }
+
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        let malformed = varint::take_bytes(input, 1)?[0] != 0;
+        let mut count = || u32::try_from(varint::take(input)?).ok();
+        let (stored, duplicates, replaced) = (count()?, count()?, count()?);
+        let mut refs = || {
+            let n = usize::try_from(varint::take(input)?).ok().filter(|n| *n <= input.len())?;
+            let (mut out, mut last) = (Vec::with_capacity(n), 0i64);
+            for _ in 0..n {
+                last = last.checked_add(varint::take_signed(input)?)?;
+                out.push(SeriesRef(u32::try_from(last).ok()?));
+            }
+            Some(out)
+        };
+        Some(Self { refs: refs()?, unknown: refs()?, stored, duplicates, replaced, malformed })
+    }
+
+    fn count(&mut self, r: SeriesRef, outcome: Outcome) {
+        match outcome {
+            Outcome::Stored => self.stored += 1,
+            Outcome::Duplicate => self.duplicates += 1,
+            Outcome::Replaced => {
+                self.stored += 1;
+                self.replaced += 1;
+            }
+            Outcome::Unknown => self.unknown.push(r),
+        }
+    }
+}
+
+impl Shard {
+    /// Applies commands in memory; each is batches one after another, each as `varint length, bytes` (see
+    /// `docs/formats/batch.md`). Answers one [`Applied`] for each batch of each command.
+    ///
+    /// Deterministic: the same commands after the same position give the same refs on every replica. `position`
+    /// becomes the position of the shard and is saved by the next checkpoint.
+    pub fn apply(&self, position: &[u8], commands: &[&[u8]]) -> Result<Vec<Vec<Applied>>, Error> {
+        let _writer = self.writer.lock();
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            let (mut rest, mut of_command) = (*command, Vec::new());
+            while !rest.is_empty() {
+                let Some(bytes) = take_batch(&mut rest) else {
+                    of_command.push(Applied { malformed: true, ..Applied::default() });
+                    break;
+                };
+                of_command.push(self.apply_batch(bytes));
+            }
+            answers.push(of_command);
+        }
+        self.head.write().position = Some(position.to_vec());
+        Ok(answers)
+    }
+
+    fn apply_batch(&self, bytes: &[u8]) -> Applied {
+        let mut applied = Applied::default();
+        let Ok(batch) = Batch::decode(bytes) else { return Applied { malformed: true, ..applied } };
+        let mut new = Vec::new();
+        if !batch.definitions.is_empty() {
+            let mut index = self.index.write();
+            for labels in &batch.definitions {
+                let (r, is_new) = index.define(labels);
+                applied.refs.push(r);
+                if is_new {
+                    new.push(r);
+                }
+            }
+        }
+        let mut head = self.head.write();
+        new.into_iter().for_each(|r| head.add(r));
+        applied.malformed = append(&mut head, &batch, &mut applied).is_err();
+        drop(head);
+        applied.unknown.sort_unstable();
+        applied.unknown.dedup();
+        applied
+    }
+}
+
+fn take_batch<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(varint::take(rest)?).ok()?;
+    varint::take_bytes(rest, length)
+}
+
+fn append(head: &mut Head, batch: &Batch<'_>, applied: &mut Applied) -> Result<(), BatchError> {
+    let resolve = |applied: &Applied, target| match target {
+        Target::Known(r) => Ok(r),
+        Target::Defined(i) => applied.refs.get(i as usize).copied().ok_or(BatchError::Malformed),
+    };
+    for item in batch.floats() {
+        let (target, at, v) = item?;
+        let r = resolve(applied, target)?;
+        applied.count(r, head.float(r, at, v));
+    }
+    for item in batch.histograms() {
+        let (target, at, h) = item?;
+        let r = resolve(applied, target)?;
+        applied.count(r, head.histogram(r, at, Arc::new(h)));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_golden_and_comes_back() {
+        let a = Applied {
+            refs: vec![SeriesRef(5), SeriesRef(3)],
+            unknown: vec![SeriesRef(u32::MAX)],
+            stored: 300,
+            duplicates: 1,
+            replaced: 2,
+            malformed: true,
+        };
+        let mut bytes = Vec::new();
+        a.encode(&mut bytes);
+        assert_eq!(bytes, [1, 0xac, 2, 1, 2, 2, 10, 3, 1, 0xfe, 0xff, 0xff, 0xff, 0x1f]);
+        assert_eq!(Applied::decode(&mut &bytes[..]), Ok(a));
+        for n in 0..bytes.len() {
+            assert_eq!(Applied::decode(&mut &bytes[..n]), Err(AppliedError));
+        }
+    }
+}

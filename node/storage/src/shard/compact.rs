@@ -1,0 +1,297 @@
+use super::Shard;
+use crate::Error;
+use crate::bucket::Bucket;
+use crate::codec::{Scratch, floats, timestamps};
+use crate::disk::database::Inner;
+use crate::disk::keys::{Place, RunId};
+use crate::disk::run_writer::{Piece, RunWriter, Sink, put_series};
+use crate::disk::state::{Run, State};
+use crate::head::{chunk, column};
+use crate::select::{Assembler, DiskReader, Snapshot};
+use plimsoll_model::{Samples, SeriesRef, TimeRange, Timestamp};
+use rocksdb::{IngestExternalFileOptions, SstFileWriter};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+/// A day is merged into one run when it is over for this long: senders that were cut off have caught up by then.
+const GRACE_MS: i64 = 3_600_000;
+
+/// Runs of one level that are merged into one of the next.
+const MERGE: usize = 8;
+
+/// Samples of a series in one slice of a bucket, about: longer chunks gain less than a hundredth.
+const SLICE_SAMPLES: u64 = 1500;
+
+/// Slices of a bucket at most.
+const MOST_SLICES: u64 = 24;
+
+/// Series that are read and written at a time; bounds the memory of a merge.
+const BATCH_SERIES: usize = 256;
+
+/// Size at which a table file is ended: expiry drops whole files.
+const FILE_BYTES: u64 = 32 << 20;
+
+/// Samples of a histogram chunk at most.
+const HISTOGRAM_SAMPLES: usize = 512;
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Runs that were merged.
+    pub runs: u64,
+    /// Samples written.
+    pub samples: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Buckets left as they are because some of their rows are damaged.
+    pub damaged_buckets: u64,
+}
+
+/// Rows that go into table files beside the database.
+struct FileSink<'a> {
+    db: &'a Inner,
+    dir: PathBuf,
+    name: String,
+    writer: Option<SstFileWriter<'a>>,
+    files: Vec<PathBuf>,
+}
+
+impl Sink for FileSink<'_> {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        if self.writer.as_ref().is_some_and(|w| w.file_size() >= FILE_BYTES) {
+            self.close()?;
+        }
+        if self.writer.is_none() {
+            self.db.step("compact: file")?;
+            let path = self.dir.join(format!("{}-{}.sst", self.name, self.files.len()));
+            let writer = SstFileWriter::create(self.db.table_options());
+            writer.open(&path)?;
+            self.files.push(path);
+            self.writer = Some(writer);
+        }
+        let writer = self.writer.as_mut().expect("it was just made");
+        Ok(writer.put(key, value)?)
+    }
+}
+
+impl FileSink<'_> {
+    fn close(&mut self) -> Result<(), Error> {
+        match self.writer.take() {
+            Some(mut writer) => Ok(writer.finish()?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for FileSink<'_> {
+    fn drop(&mut self) {
+        // Files that were taken in have been moved; what is left is of a merge that failed.
+        for file in &self.files {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
+impl Shard {
+    /// Merges runs: all of a bucket that is over at `now` into one, and elsewhere small ones of one size into
+    /// one of the next. With `force`, every bucket becomes one run, the open samples included.
+    ///
+    /// Bounded memory; appends, reads and expiry of other days go on. Atomic as a checkpoint is.
+    pub fn compact(&self, now: Timestamp, force: bool) -> Result<Compacted, Error> {
+        let mut durable = self.durable.lock();
+        if force {
+            self.write_checkpoint(&mut durable, true)?;
+        }
+        let mut done = Compacted::default();
+        let buckets: Vec<Bucket> = durable.runs.keys().copied().collect();
+        for bucket in buckets {
+            let closed = force || bucket.range().end.saturating_add(GRACE_MS) < now;
+            while let Some(level) = choose(&durable.runs[&bucket], closed) {
+                if !self.merge(&mut durable, bucket, level, &mut done)? {
+                    break;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Merges the runs of a bucket up to `level` into one; `false` when damage forbids it.
+    fn merge(
+        &self,
+        durable: &mut State,
+        bucket: Bucket,
+        level: u8,
+        done: &mut Compacted,
+    ) -> Result<bool, Error> {
+        // The number is spent even when the merge fails: rows with it may be in the database by then.
+        let id = durable.next_run;
+        durable.next_run += 1;
+        let (merged, kept): (Vec<Run>, Vec<Run>) =
+            durable.runs[&bucket].iter().partition(|r| r.level <= level);
+        let snapshot = Snapshot::new(self.db.clone());
+        let mut sink = FileSink {
+            db: &self.db,
+            dir: self.db.workplace()?,
+            name: format!("{}-{id}", self.id),
+            writer: None,
+            files: Vec::new(),
+        };
+        let Some(run) = self.write_merged(&snapshot, &mut sink, bucket, id, &merged, level)? else {
+            done.damaged_buckets += 1;
+            return Ok(false);
+        };
+        sink.close()?;
+        self.db.step("compact: ingest")?;
+        if !sink.files.is_empty() {
+            let mut options = IngestExternalFileOptions::default();
+            options.set_move_files(true);
+            let files: Vec<&PathBuf> = sink.files.iter().collect();
+            self.db.rocks.ingest_external_file_cf_opts(&self.family(), &options, files)?;
+        }
+        let mut next = durable.clone();
+        let runs = next.runs.get_mut(&bucket).expect("the bucket was just read");
+        *runs = kept;
+        runs.push(run);
+        self.publish(durable, next)?;
+        done.runs += merged.len() as u64;
+        done.samples += run.samples;
+        done.bytes += run.bytes;
+        self.damage.compactions.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn write_merged(
+        &self,
+        snapshot: &Snapshot,
+        sink: &mut FileSink<'_>,
+        bucket: Bucket,
+        id: RunId,
+        merged: &[Run],
+        level: u8,
+    ) -> Result<Option<Run>, Error> {
+        let places = self.durable_places(bucket);
+        let samples: u64 = merged.iter().map(|r| r.samples).sum();
+        let slices =
+            samples.div_ceil((places.len() as u64 * SLICE_SAMPLES).max(1)).clamp(1, MOST_SLICES) as u8;
+        let mut writer = RunWriter::new(bucket, id);
+        let mut encoder = Encoder::default();
+        for slice in 0..slices {
+            let range = bucket.slice(slice, slices);
+            for batch in places.chunks(BATCH_SERIES) {
+                let Some(all) = self.read_merged(snapshot, bucket, merged, batch, range) else {
+                    return Ok(None);
+                };
+                for (place, samples) in batch.iter().zip(&all) {
+                    encoder.put(&mut writer, sink, *place, samples)?;
+                }
+            }
+            writer.next_slice(sink)?;
+        }
+        let mut refs: Vec<SeriesRef> = places.iter().map(|p| p.series).collect();
+        refs.sort_unstable();
+        let index = self.index.read();
+        let entries = refs.iter().filter_map(|r| index.entry(*r).map(|e| (*r, e)));
+        put_series(&mut writer, sink, entries.map(|(r, e)| (r, e.pairs.iter().map(|p| index.pair(*p)))))?;
+        drop(index);
+        Ok(Some(writer.finish(sink, level.saturating_add(1), slices)?))
+    }
+
+    /// Series of the bucket that are durable there, in the order of the disk.
+    fn durable_places(&self, bucket: Bucket) -> Vec<Place> {
+        let durable = {
+            let head = self.head.read();
+            let mut active = head.active.get(&bucket).cloned().unwrap_or_default();
+            // A series whose definition no checkpoint has written must not become durable before it.
+            if let Some(fresh) = head.fresh.get(&bucket) {
+                active -= fresh;
+            }
+            active
+        };
+        let index = self.index.read();
+        let place =
+            |r: u32| index.entry(SeriesRef(r)).map(|e| Place { metric: e.metric, series: SeriesRef(r) });
+        let mut places: Vec<Place> = durable.iter().filter_map(place).collect();
+        places.sort_unstable();
+        places
+    }
+
+    fn read_merged(
+        &self,
+        snapshot: &Snapshot,
+        bucket: Bucket,
+        merged: &[Run],
+        wanted: &[Place],
+        range: TimeRange,
+    ) -> Option<Vec<Samples>> {
+        let mut assembler = Assembler::default();
+        let mut disk = DiskReader::new(self, snapshot);
+        let mut parts: Vec<Vec<_>> = wanted.iter().map(|_| Vec::new()).collect();
+        for run in merged {
+            disk.read_run(bucket, run, wanted, range, &mut assembler, &mut parts);
+        }
+        if disk.damaged > 0 {
+            return None;
+        }
+        Some(parts.into_iter().map(|p| assembler.join(p, range)).collect())
+    }
+}
+
+/// The level up to which the runs of a bucket should be merged now.
+fn choose(runs: &[Run], closed: bool) -> Option<u8> {
+    let top = runs.iter().map(|r| r.level).max()?;
+    if closed {
+        // One run that a merge made is what a closed bucket should be.
+        return (runs.len() > 1 || top == 0).then_some(top);
+    }
+    (0..=top).find(|level| runs.iter().filter(|r| r.level <= *level).count() >= MERGE)
+}
+
+/// Turns merged samples into chunks.
+#[derive(Default)]
+struct Encoder {
+    scratch: Scratch,
+    payload: Vec<u8>,
+}
+
+impl Encoder {
+    fn put(
+        &mut self,
+        writer: &mut RunWriter,
+        sink: &mut FileSink<'_>,
+        place: Place,
+        samples: &Samples,
+    ) -> Result<(), Error> {
+        let times = &samples.floats.timestamps;
+        for (times, values) in times.chunks(1 << 15).zip(samples.floats.values.chunks(1 << 15)) {
+            self.payload.clear();
+            floats::put(&mut self.payload, values, &mut self.scratch);
+            self.push(writer, sink, place, times, false)?;
+        }
+        for part in samples.histograms.chunks(HISTOGRAM_SAMPLES) {
+            let (times, all): (Vec<Timestamp>, Vec<_>) = part.iter().cloned().unzip();
+            self.payload = chunk::records(&all);
+            self.push(writer, sink, place, &times, true)?;
+        }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        writer: &mut RunWriter,
+        sink: &mut FileSink<'_>,
+        place: Place,
+        times: &[Timestamp],
+        histogram: bool,
+    ) -> Result<(), Error> {
+        let piece = Piece {
+            place,
+            histogram,
+            late: false,
+            range: TimeRange { start: times[0], end: times[times.len() - 1] },
+            samples: times.len() as u32,
+            payload: &self.payload,
+            column: column::hash(times),
+        };
+        writer.push(sink, &piece, |out| timestamps::put(out, times, &mut self.scratch))
+    }
+}

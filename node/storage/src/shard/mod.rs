@@ -1,0 +1,69 @@
+//! One shard: what the parts of this crate are for.
+
+mod apply;
+mod checkpoint;
+mod compact;
+mod expire;
+mod open;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
+pub use apply::{Applied, AppliedError};
+pub use checkpoint::Checkpoint;
+pub use compact::Compacted;
+pub use expire::Expired;
+pub use statistics::{Cardinality, Statistics};
+
+use crate::disk::database::Inner;
+use crate::disk::state::State;
+use crate::head::Head;
+use crate::index::Index;
+use parking_lot::{Mutex, RwLock};
+use plimsoll_model::ShardId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// A replica's copy of one shard.
+///
+/// Appends take the writer's lock and, for moments, that of the head; reads take snapshots under shared locks.
+/// Locks are taken in the order of the fields.
+pub struct Shard {
+    pub(crate) id: ShardId,
+    family: String,
+    pub(crate) db: Arc<Inner>,
+    /// The state row as it is on disk. One checkpoint, compaction or expiry at a time.
+    durable: Mutex<State>,
+    /// Held while a command is applied and while the head is frozen, so that both are whole.
+    writer: Mutex<()>,
+    pub(crate) index: RwLock<Index>,
+    pub(crate) head: RwLock<Head>,
+    pub(crate) damage: Damage,
+}
+
+/// Counters of what was found damaged or done on disk.
+#[derive(Default)]
+pub(crate) struct Damage {
+    /// Keys of rows whose checksum failed.
+    keys: Mutex<BTreeSet<Vec<u8>>>,
+    pub(crate) checkpoints: AtomicU64,
+    pub(crate) compactions: AtomicU64,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shard({})", self.id)
+    }
+}
+
+impl Shard {
+    /// The position saved with the last command that was applied.
+    pub fn position(&self) -> Option<Vec<u8>> {
+        self.head.read().position.clone()
+    }
+
+    pub(crate) fn family(&self) -> Arc<rocksdb::BoundColumnFamily<'_>> {
+        self.db.family(&self.family)
+    }
+}

@@ -1,0 +1,126 @@
+use super::{Damage, Shard};
+use crate::Error;
+use crate::bucket::Bucket;
+use crate::disk::database::Inner;
+use crate::disk::series::SeriesRow;
+use crate::disk::state::State;
+use crate::disk::{Flaw, frame, keys, open_streams};
+use crate::head::Head;
+use crate::index::Index;
+use parking_lot::{Mutex, RwLock};
+use plimsoll_model::ShardId;
+use rocksdb::WriteBatch;
+use std::sync::Arc;
+
+impl Shard {
+    /// Opens the shard as it was at its last checkpoint.
+    pub(crate) fn open(db: Arc<Inner>, id: ShardId) -> Result<Self, Error> {
+        let family = id.to_string();
+        let state = match db.rocks.get_cf(&db.family(&family), keys::state())? {
+            Some(value) => State::decode(&value).map_err(|flaw| match flaw {
+                Flaw::Damaged => Error::Damaged(id),
+                Flaw::Version(found) => Error::Version { shard: id, found, known: frame::VERSION },
+            })?,
+            None => State::default(),
+        };
+        let shard = Self {
+            id,
+            family,
+            db,
+            durable: Mutex::new(State::default()),
+            writer: Mutex::default(),
+            index: RwLock::default(),
+            head: RwLock::default(),
+            damage: Damage::default(),
+        };
+        shard.sweep_orphans(&state)?;
+        shard.load(&state)?;
+        *shard.durable.lock() = state;
+        Ok(shard)
+    }
+
+    fn load(&self, state: &State) -> Result<(), Error> {
+        let (mut index, mut head) = (self.index.write(), self.head.write());
+        // Newest first: older buckets mostly name series that are known by then, whose labels need no unpacking.
+        for (bucket, runs) in state.runs.iter().rev() {
+            for run in runs {
+                self.load_series(*bucket, run.id, &mut index, &mut head)?;
+            }
+        }
+        index.set_next_ref(state.next_ref);
+        if let Some(run) = state.open_run {
+            self.load_open(run, &mut head)?;
+        }
+        head.runs = Arc::new(state.runs.clone());
+        head.position = state.position.clone();
+        head.expired_before = state.expired_before;
+        Ok(())
+    }
+
+    fn load_series(&self, bucket: Bucket, run: u32, index: &mut Index, head: &mut Head) -> Result<(), Error> {
+        let prefix = keys::run(bucket, keys::SERIES, run);
+        self.for_each_row(prefix, |key, value| {
+            let Ok(row) = SeriesRow::parse(value) else { return self.damage.quarantine(key.to_vec()) };
+            if row.refs.iter().any(|r| index.entry(*r).is_none()) {
+                let Ok(labels) = row.labels() else { return self.damage.quarantine(key.to_vec()) };
+                for (r, labels) in row.refs.iter().zip(&labels) {
+                    index.restore(*r, labels);
+                }
+            }
+            row.refs.iter().for_each(|r| head.restore(*r, bucket));
+        })
+    }
+
+    fn load_open(&self, run: u32, head: &mut Head) -> Result<(), Error> {
+        self.for_each_row(keys::open_run(run), |key, value| match open_streams::parse(value) {
+            Ok(streams) => streams.into_iter().for_each(|(r, open)| head.restore_open(r, open)),
+            Err(_) => self.damage.quarantine(key.to_vec()),
+        })
+    }
+
+    fn for_each_row(&self, prefix: Vec<u8>, mut f: impl FnMut(&[u8], &[u8])) -> Result<(), Error> {
+        let mut options = rocksdb::ReadOptions::default();
+        options.set_iterate_upper_bound(keys::end_of(prefix.clone()));
+        options.fill_cache(false);
+        let family = self.family();
+        let mut cursor = self.db.rocks.raw_iterator_cf_opt(&family, options);
+        cursor.seek(prefix);
+        while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
+            f(key, value);
+            cursor.next();
+        }
+        Ok(cursor.status()?)
+    }
+
+    /// Deletes rows of runs that the state does not name: writes that a crash cut short. Jumps from run to run, so
+    /// its cost is that of the number of runs.
+    fn sweep_orphans(&self, state: &State) -> Result<(), Error> {
+        let family = self.family();
+        let mut batch = WriteBatch::default();
+        let mut cursor = self.db.rocks.raw_iterator_cf_opt(&family, rocksdb::ReadOptions::default());
+        cursor.seek_to_first();
+        while let Some(key) = cursor.key() {
+            if key == keys::state() {
+                cursor.next();
+                continue;
+            }
+            let Some((bucket, kind, run)) = keys::parse(key) else {
+                self.damage.quarantine(key.to_vec());
+                cursor.next();
+                continue;
+            };
+            let live = match kind {
+                keys::OPEN => state.open_run == Some(run),
+                _ => state.is_live(bucket, run),
+            };
+            let prefix = key[..9].to_vec();
+            let end = keys::end_of(prefix.clone());
+            if !live {
+                batch.delete_range_cf(&family, prefix, end.clone());
+            }
+            cursor.seek(end);
+        }
+        cursor.status()?;
+        if batch.is_empty() { Ok(()) } else { self.db.write(batch) }
+    }
+}
