@@ -1,4 +1,4 @@
-use crate::transport::{BaseUrl, Reply, Request, Settings, Transport};
+use crate::transport::{BaseUrl, Reply, Request, Secret, Settings, Transport};
 use crate::{Error, writer::WriterBuilder};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ pub struct Client {
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
     urls: Vec<String>,
-    token: Option<String>,
-    headers: Vec<(String, String)>,
+    token: Option<Secret>,
+    headers: Vec<(String, Secret)>,
     connect_timeout: Duration,
     timeout: Duration,
     max_answer_bytes: usize,
@@ -50,7 +50,7 @@ impl Client {
 
     /// Begins the settings of a [`Writer`](crate::Writer) over this client.
     pub fn writer(&self) -> WriterBuilder {
-        WriterBuilder::new(self.clone())
+        WriterBuilder::over_http(self.clone())
     }
 
     /// The first url of the client.
@@ -97,13 +97,13 @@ impl ClientBuilder {
 
     /// The token sent as `Authorization: Bearer`.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
+        self.token = Some(Secret(token.into()));
         self
     }
 
     /// A header of every request, for a proxy on the way or `X-Scope-OrgID`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.headers.push((name.into(), Secret(value.into())));
         self
     }
 

@@ -46,24 +46,10 @@ pub(crate) fn escape(out: &mut String, text: &str) {
 }
 
 /// A label's name as a path segment of the Prometheus API: names beyond `[a-zA-Z_][a-zA-Z0-9_]*` travel in
-/// the `U__` escaping, which proxies leave alone (UTF-8 proposal of Prometheus, "values encoding").
+/// the `U__` escaping, which proxies leave alone.
 pub(crate) fn label_segment(name: &str) -> String {
-    let plain = |s: &str| {
-        s.bytes()
-            .enumerate()
-            .all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || i > 0 && b.is_ascii_digit())
-    };
-    if plain(name) && !name.starts_with("U__") {
-        return name.to_owned();
-    }
-    let mut out = "U__".to_owned();
-    for c in name.chars() {
-        match c {
-            '_' => out.push_str("__"),
-            c if c.is_ascii_alphanumeric() => out.push(c),
-            c => out.push_str(&format!("_{:x}_", c as u32)),
-        }
-    }
+    let mut out = String::new();
+    escape(&mut out, &plimsoll_proto::escape::escape_name(name));
     out
 }
 
@@ -84,9 +70,9 @@ mod tests {
         let cases = [
             ("job", "job"),
             ("__name__", "__name__"),
-            ("http.status", "U__http_2e_status"),
-            ("a/b_c", "U__a_2f_b__c"),
-            ("été", "U___e9_t_e9_"),
+            ("http.status", "U__http_2E_status"),
+            ("a/b_c", "U__a_2F_b__c"),
+            ("été", "U___E9_t_E9_"),
             ("U__x", "U__U____x"),
         ];
         for (name, segment) in cases {

@@ -6,7 +6,7 @@
 //!
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever url
 //! answers) → `answer` and `status` (JSON as types). Streams of lines: `export`, `import`. A sample: [`Writer`]
-//! (`writer`): `lane` → `remote_write` → `deliver` → `transport`.
+//! (`writer`): `lane` → `remote_write` → `deliver` → `transport`. The same over gRPC: `grpc`.
 //!
 //! Absent on purpose: knowledge of shards and of where they are (any node routes), and storage on disk (what
 //! must survive a crash of the caller belongs into the caller's own log).
@@ -18,6 +18,8 @@ mod client;
 mod encode;
 mod error;
 mod export;
+mod grpc;
+mod histogram;
 mod import;
 mod query;
 mod retry;
@@ -29,6 +31,7 @@ pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSerie
 pub use client::{Client, ClientBuilder, Reported};
 pub use error::{Error, Outcome};
 pub use export::Export;
+pub use grpc::{Block, Blocks, GrpcClient};
 pub use import::TextFormat;
 pub use query::{Ready, Selection};
 pub use retry::{Backoff, parse_retry_after};

@@ -81,9 +81,8 @@ impl Client {
         name: &str,
         selection: &Selection,
     ) -> Result<Reported<Vec<String>>, Error> {
-        let mut segment = String::new();
-        crate::encode::escape(&mut segment, &label_segment(name));
-        self.ask(&get(&format!("/api/v1/label/{segment}/values"), &selection.params())).await
+        let path = format!("/api/v1/label/{}/values", label_segment(name));
+        self.ask(&get(&path, &selection.params())).await
     }
 
     /// The series that the selection's matchers name; there must be one.

@@ -30,13 +30,23 @@ const MESSAGE_BYTES: usize = 2048;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub urls: Vec<BaseUrl>,
-    pub token: Option<String>,
-    pub headers: Vec<(String, String)>,
+    pub token: Option<Secret>,
+    pub headers: Vec<(String, Secret)>,
     pub connect_timeout: Duration,
     pub timeout: Duration,
     pub max_answer_bytes: usize,
     #[cfg(feature = "tls")]
     pub ca_pem: Option<Vec<u8>>,
+}
+
+/// Text that no log shall show.
+#[derive(Clone)]
+pub(crate) struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<hidden>")
+    }
 }
 
 /// A node's address: scheme, authority and a path to put before the API's paths (behind a proxy).
@@ -140,7 +150,7 @@ impl Transport {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("plimsoll/", env!("CARGO_PKG_VERSION"))));
         if let Some(token) = &settings.token {
-            let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.0))
                 .map_err(|_| Error::Config("the token holds characters that no header can carry".into()))?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
@@ -148,7 +158,9 @@ impl Transport {
         for (name, value) in &settings.headers {
             let bad = || Error::Config(format!("header {name:?} cannot be sent"));
             let name = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
-            headers.insert(name, HeaderValue::try_from(value.as_str()).map_err(|_| bad())?);
+            let mut value = HeaderValue::try_from(value.0.as_str()).map_err(|_| bad())?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
         }
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(settings.connect_timeout));

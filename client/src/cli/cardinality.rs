@@ -1,4 +1,4 @@
-use super::output::{Cell, Column, Format, Listing};
+use super::output::{Cell, Column, Format, Listing, say};
 use super::units::show_count;
 use super::{Global, Outcome, exit::Exit};
 use serde_json::json;
@@ -24,7 +24,7 @@ impl Cardinality {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let found = global.client()?.cardinality(&self.matchers, self.limit).await?;
         if matches!(global.output, Format::Table | Format::Wide) {
-            println!("{} series", show_count(found.series));
+            say(&format!("{} series\n", show_count(found.series)))?;
         }
         listing(&found).print(global.output)?;
         Ok(Exit::Ok)

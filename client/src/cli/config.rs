@@ -1,4 +1,4 @@
-use super::output::{Cell, Column, Format, Listing};
+use super::output::{Cell, Column, Format, Listing, say};
 use super::{Global, Outcome, escape, exit::Exit, exit::Problem};
 use plimsoll_cluster_config::{Error, LoadArgs, Settings};
 use serde_json::json;
@@ -67,7 +67,7 @@ impl Check {
         }
         match Settings::load(args) {
             Ok(_) => {
-                println!("{}: ok", escape::terminal(&self.file.display().to_string()));
+                say(&format!("{}: ok\n", escape::terminal(&self.file.display().to_string())))?;
                 Ok(Exit::Ok)
             }
             Err(e) => {
@@ -91,7 +91,7 @@ impl Show {
             Problem::new(exit_of(&e), e.to_string()).next("mend the keys named above, or unset the variables")
         })?;
         if global.output == Format::Table {
-            print!("{}", settings.effective());
+            say(&settings.effective().to_string())?;
             return Ok(Exit::Ok);
         }
         let columns = ["key", "value", "origin", "meaning"].map(Column::left).to_vec();

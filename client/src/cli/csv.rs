@@ -222,7 +222,7 @@ fn unescape(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{escape, lines};
+    use super::super::escape;
     use super::*;
 
     #[test]
@@ -250,7 +250,8 @@ mod tests {
     fn what_export_writes_comes_back() {
         let odd = [("__name__", "http.requests"), ("a.b", "x\"y\\z\n\x1b\u{202e},é"), ("c", "\\x41")];
         let labels = Labels::from_pairs(odd).expect("labels");
-        let text = lines::series_text(&labels);
+        let mut text = String::new();
+        plimsoll_proto::exposition::write_series(&mut text, &labels);
         let cell = escape::csv(&text).into_owned();
         let fields = fields(&cell).expect("fields");
         let pairs = series(&fields[0]).expect("a series");

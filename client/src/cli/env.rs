@@ -1,4 +1,4 @@
-use super::{Global, Outcome, exit::Exit};
+use super::{Global, Outcome, exit::Exit, output};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +23,7 @@ impl Env {
     pub(super) fn run(self, global: &Global) -> Outcome {
         let client = global.client()?;
         match self.target {
-            Target::Prometheus => print!("{}", prometheus(client.url(), global.token.is_some())),
+            Target::Prometheus => output::say(&prometheus(client.url(), global.token.is_some()))?,
         }
         Ok(Exit::Ok)
     }

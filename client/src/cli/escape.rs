@@ -38,22 +38,6 @@ pub(super) fn csv(text: &str) -> Cow<'_, str> {
     if quoted { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) } else { text }
 }
 
-/// `text` between double quotes as PromQL and the text format have it.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,10 +64,5 @@ mod tests {
         {
             assert_eq!(csv(text), field);
         }
-    }
-
-    #[test]
-    fn quoted_text_is_what_promql_reads() {
-        assert_eq!(quoted("a\"b\\c\nd"), r#""a\"b\\c\nd""#);
     }
 }

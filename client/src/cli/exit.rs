@@ -48,6 +48,9 @@ impl Problem {
 
     /// Prints the problem on stderr.
     pub fn report(&self, global: &Global) {
+        if self.exit == Exit::Ok {
+            return;
+        }
         let (red, plain) = if global.colors(&std::io::stderr()) { ("\x1b[31m", "\x1b[0m") } else { ("", "") };
         eprintln!("{red}error:{plain} {}", terminal(&self.message));
         if let Some(next) = &self.next {
@@ -58,7 +61,9 @@ impl Problem {
 
 impl From<std::io::Error> for Problem {
     fn from(e: std::io::Error) -> Self {
-        Self::fail(e.to_string())
+        // The reader has seen what it wanted (`plimsoll series up | head`).
+        let quiet = e.kind() == std::io::ErrorKind::BrokenPipe;
+        Self::new(if quiet { Exit::Ok } else { Exit::Fail }, e.to_string())
     }
 }
 

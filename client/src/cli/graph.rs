@@ -70,7 +70,7 @@ fn scale_text(row: usize, height: usize, low: f64, high: f64) -> String {
 
 fn level(v: f64, low: f64, high: f64, steps: usize) -> usize {
     if high <= low {
-        return steps / 2;
+        return if low == 0.0 { 0 } else { steps / 2 };
     }
     // Halves first: the span of two finite numbers may be infinite.
     let part = (v / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);

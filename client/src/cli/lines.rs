@@ -1,8 +1,8 @@
 //! A line of export and import: `{"metric":{..},"values":[..],"timestamps":[..]}`, timestamps in milliseconds.
 
-use super::escape::quoted;
 use crate::answer::WireLabels;
-use plimsoll_model::{Labels, METRIC_NAME, Timestamp};
+use plimsoll_model::{Labels, Timestamp};
+use plimsoll_proto::exposition::write_series;
 use serde_json::value::RawValue;
 
 /// The samples of one series on one line.
@@ -40,39 +40,15 @@ impl Line {
 
     /// The series as the text format has it; names beyond the old charset are quoted.
     pub fn text(&self) -> String {
-        series_text(&self.labels)
+        let mut out = String::new();
+        write_series(&mut out, &self.labels);
+        out
     }
-}
-
-/// `name{label="value",...}`, readable by PromQL and by the text format.
-pub(super) fn series_text(labels: &Labels) -> String {
-    let plain = |n: &str, colon: bool| {
-        n.bytes().enumerate().all(|(i, b)| {
-            b == b'_' || b.is_ascii_alphabetic() || (colon && b == b':') || (i > 0 && b.is_ascii_digit())
-        })
-    };
-    let name = labels.metric_name().unwrap_or("");
-    let (before, inside) = if plain(name, true) { (name, None) } else { ("", Some(quoted(name))) };
-    let mut parts: Vec<String> = inside.into_iter().collect();
-    for (n, v) in labels.iter().filter(|(n, _)| *n != METRIC_NAME) {
-        let n = if plain(n, false) { n.to_owned() } else { quoted(n) };
-        parts.push(format!("{n}={}", quoted(v)));
-    }
-    if parts.is_empty() { before.to_owned() } else { format!("{before}{{{}}}", parts.join(",")) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_beyond_the_old_charset_are_quoted() {
-        let labels = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied()).expect("labels");
-        assert_eq!(series_text(&labels(&[("__name__", "up")])), "up");
-        assert_eq!(series_text(&labels(&[("__name__", "a:b"), ("x", "1")])), "a:b{x=\"1\"}");
-        let dotted = labels(&[("__name__", "http.requests"), ("service.name", "a\\b")]);
-        assert_eq!(series_text(&dotted), r#"{"http.requests","service.name"="a\\b"}"#);
-    }
 
     #[test]
     fn lines_that_are_none_are_refused_with_a_reason() {

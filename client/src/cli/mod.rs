@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Arguments that every command takes.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone)]
 pub struct Global {
     /// Address of a node; give it several times to name nodes to turn to when one is away.
     #[arg(

@@ -174,6 +174,13 @@ impl Listing {
     }
 }
 
+/// Writes `text` on stdout as it is; a reader that has left is an error that ends the command quietly.
+pub(super) fn say(text: &str) -> Result<(), Problem> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
 /// A number in JSON; what JSON has no number for stands there as Prometheus writes it.
 pub(super) fn json_value(v: f64) -> Value {
     if v.is_finite() { json!(v) } else { json!(super::units::show_value(v)) }

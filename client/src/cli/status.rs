@@ -1,4 +1,4 @@
-use super::output::{Cell, Column, Format, Listing};
+use super::output::{Cell, Column, Format, Listing, say};
 use super::units::{show_bytes, show_count, show_duration};
 use super::{Global, Outcome, escape, exit::Exit};
 use crate::ShardStatus;
@@ -26,12 +26,14 @@ impl Status {
         l.head.insert("status".into(), json!(status));
         match global.output {
             Format::Table | Format::Wide => {
-                println!("{}", escape::terminal(&heading(&status)).replace("\\n", "\n"));
+                for line in heading(&status) {
+                    say(&format!("{}\n", escape::terminal(&line)))?;
+                }
                 if !status.shards.is_empty() {
-                    println!();
+                    say("\n")?;
                     l.print(global.output)?;
                 }
-                println!("\n{}", verdict.text);
+                say(&format!("\n{}\n", verdict.text))?;
             }
             other => l.print(other)?,
         }
@@ -74,7 +76,7 @@ fn has_leader(shard: &ShardStatus) -> bool {
     !matches!(shard.leader.as_str(), "" | "null" | "none")
 }
 
-fn heading(status: &crate::Status) -> String {
+fn heading(status: &crate::Status) -> Vec<String> {
     let (n, s, i) = (&status.node, &status.storage, &status.ingest);
     let seconds = |s: f64| show_duration(Duration::try_from_secs_f64(s).unwrap_or_default());
     let mut lines = vec![format!(
@@ -111,7 +113,7 @@ fn heading(status: &crate::Status) -> String {
         show_count(status.queries.active),
         show_count(status.queries.total)
     ));
-    lines.join("\n")
+    lines
 }
 
 fn shards(all: &[ShardStatus]) -> Listing {
@@ -172,7 +174,7 @@ mod tests {
             r#"{"node":{"id":1,"version":"0.1.0","uptime_seconds":3700,"listen":"127.0.0.1:7777","data_dir":"d1"},
             "storage":{"series":10100,"disk_bytes":8388608,"retention_seconds":2592000}}"#,
         );
-        let text = heading(&s);
+        let text = heading(&s).join("\n");
         assert!(
             text.starts_with("node 1  version 0.1.0  up 1h 1m  listens on 127.0.0.1:7777  data in d1\n"),
             "{text}"

@@ -1,4 +1,4 @@
-use super::output::Format;
+use super::output::{Format, say};
 use super::units::{show_bytes, show_count, show_duration, show_rate};
 use super::{Global, Outcome, escape, exit::Exit, graph};
 use crate::{Client, Error, Status};
@@ -37,9 +37,9 @@ impl Top {
             tokio::time::sleep(Duration::from_secs(1)).await;
             view.take(look(&client).await?);
             match global.output {
-                Format::Json | Format::Jsonl => println!("{}", view.json()),
-                Format::Csv => print!("{}", view.csv()),
-                Format::Table | Format::Wide => print!("{}", view.text()),
+                Format::Json | Format::Jsonl => say(&format!("{}\n", view.json()))?,
+                Format::Csv => say(&view.csv())?,
+                Format::Table | Format::Wide => say(&view.text())?,
             }
             return Ok(Exit::Ok);
         }
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(view.ingest_rate(), 500.0);
         let text = view.text();
         assert!(text.starts_with("node 1 0.1.0 ready, up 1m 5s\n"), "{text}");
-        assert!(text.contains("memory         100 MiB"), "{text}");
+        assert!(text.contains("memory          100 MiB"), "{text}");
         assert_eq!(view.json()["memory_bytes"], json!(104_857_600));
     }
 

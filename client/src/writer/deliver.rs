@@ -1,8 +1,9 @@
 //! A batch to the node: repeats with growing waits, cuts what is too large, counts what became of it.
 
 use super::counters::Tally;
+use super::door::Door;
 use super::{Limits, Sample};
-use crate::{Backoff, Client, Error};
+use crate::{Backoff, Error};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -10,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 #[derive(Debug)]
 pub(super) struct Deliver {
-    pub client: Client,
+    pub door: Door,
     pub limits: Limits,
     pub backoff: Backoff,
     pub tally: Tally,
@@ -60,12 +61,12 @@ impl Deliver {
     }
 
     async fn send(&self, part: &[Sample]) -> Fate {
-        let request = Client::write_request(part);
+        let request = self.door.prepare(part);
         let began = Instant::now();
         let mut repeat = 0;
         loop {
             self.tally.requests.fetch_add(1, Relaxed);
-            let error = match self.client.send_write(&request, part.len()).await {
+            let error = match self.door.send(&request, part.len()).await {
                 Ok(_) => return Fate::Written,
                 Err(e) => e,
             };

@@ -6,6 +6,7 @@
 
 mod counters;
 mod deliver;
+mod door;
 mod lane;
 mod remote_write;
 mod sample;
@@ -14,9 +15,10 @@ pub use counters::Counters;
 pub use sample::{Sample, SampleValue};
 
 use crate::transport::Request;
-use crate::{Backoff, Client, Error};
+use crate::{Backoff, Client, Error, GrpcClient};
 use counters::Tally;
 use deliver::Deliver;
+use door::Door;
 use hyper::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
 use lane::Lane;
 use plimsoll_model::Fault;
@@ -128,7 +130,7 @@ pub struct Writer {
 /// Settings of a [`Writer`]; every one has a default.
 #[derive(Clone, Debug)]
 pub struct WriterBuilder {
-    client: Client,
+    door: Door,
     limits: Limits,
     backoff: Backoff,
     max_memory_bytes: usize,
@@ -136,12 +138,20 @@ pub struct WriterBuilder {
 }
 
 impl WriterBuilder {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn over_http(client: Client) -> Self {
+        Self::new(Door::Http(client))
+    }
+
+    pub(crate) fn over_grpc(client: GrpcClient) -> Self {
+        Self::new(Door::Grpc(client))
+    }
+
+    fn new(door: Door) -> Self {
         // Batches: large enough that a request's own cost is lost in them, small enough for any receiver's
         // default limits. Interval: fresh data within a second. Memory: minutes of a busy service.
         let limits =
             Limits { batch_samples: 5_000, batch_bytes: 1 << 20, interval: Duration::from_millis(500) };
-        Self { client, limits, backoff: Backoff::default(), max_memory_bytes: 64 << 20, lanes: 1 }
+        Self { door, limits, backoff: Backoff::default(), max_memory_bytes: 64 << 20, lanes: 1 }
     }
 
     /// Samples after which a batch goes (5000).
@@ -187,7 +197,7 @@ impl WriterBuilder {
     /// Outside a tokio runtime.
     pub fn start(self) -> Writer {
         let deliver = Arc::new(Deliver {
-            client: self.client,
+            door: self.door,
             limits: self.limits,
             backoff: self.backoff,
             tally: Tally::default(),

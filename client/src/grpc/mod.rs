@@ -1,0 +1,284 @@
+//! The same node over gRPC: samples as columns, answers without a detour through JSON, and answers in blocks
+//! that never stand in memory as a whole.
+//!
+//! Owns: channels, the order in which urls are tried, messages from and to the types of this crate.
+//! Does not own: batching and repeats (`writer`).
+
+mod fault;
+mod messages;
+
+use crate::{Answer, Client, Error, RangeSeries, Sample, Written, writer::WriterBuilder};
+use plimsoll_model::Timestamp;
+use plimsoll_proto::v1;
+use plimsoll_proto::v1::{query_client::QueryClient, write_client::WriteClient};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+/// A handle to a node over gRPC; made by [`Client::grpc`]. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct GrpcClient {
+    nodes: Arc<Nodes>,
+}
+
+#[derive(Debug)]
+struct Nodes {
+    channels: Vec<(String, Channel)>,
+    /// Index of the node that answered last.
+    preferred: AtomicUsize,
+    metadata: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
+    timeout: Duration,
+    max_answer_bytes: usize,
+}
+
+impl Client {
+    /// The same nodes over gRPC, with the same token, headers and timeouts. Connects to nothing yet.
+    ///
+    /// Needs a tokio runtime around it.
+    pub fn grpc(&self) -> Result<GrpcClient, Error> {
+        let settings = self.transport.settings();
+        let mut channels = Vec::new();
+        for url in &settings.urls {
+            let bad = |e: &dyn std::fmt::Display| Error::Config(format!("url {}: {e}", url.text));
+            let mut endpoint = Endpoint::from_shared(url.text.clone()).map_err(|e| bad(&e))?;
+            endpoint = endpoint.connect_timeout(settings.connect_timeout).tcp_nodelay(true);
+            // A peer that vanished without a word is noticed within half a minute.
+            endpoint = endpoint.http2_keep_alive_interval(Duration::from_secs(20));
+            endpoint = endpoint.keep_alive_timeout(Duration::from_secs(10));
+            #[cfg(feature = "tls")]
+            if url.https {
+                endpoint = endpoint.tls_config(tls(settings.ca_pem.as_deref())).map_err(|e| bad(&e))?;
+            }
+            channels.push((url.text.clone(), endpoint.connect_lazy()));
+        }
+        let mut metadata = Vec::new();
+        let token = settings.token.as_ref().map(|t| ("authorization", format!("Bearer {}", t.0)));
+        let headers = settings.headers.iter().map(|(name, value)| (name.as_str(), value.0.clone()));
+        for (name, value) in headers.chain(token) {
+            let bad = || Error::Config(format!("header {name:?} cannot be sent"));
+            let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes()).map_err(|_| bad())?;
+            let mut value: MetadataValue<Ascii> = value.parse().map_err(|_| bad())?;
+            value.set_sensitive(true);
+            metadata.push((key, value));
+        }
+        let nodes = Nodes {
+            channels,
+            preferred: AtomicUsize::new(0),
+            metadata,
+            timeout: settings.timeout,
+            max_answer_bytes: settings.max_answer_bytes,
+        };
+        Ok(GrpcClient { nodes: Arc::new(nodes) })
+    }
+}
+
+#[cfg(feature = "tls")]
+fn tls(ca_pem: Option<&[u8]>) -> tonic::transport::ClientTlsConfig {
+    let config = tonic::transport::ClientTlsConfig::new();
+    match ca_pem {
+        Some(pem) => config.ca_certificate(tonic::transport::Certificate::from_pem(pem)),
+        None => config.with_native_roots(),
+    }
+}
+
+impl GrpcClient {
+    /// Begins the settings of a [`Writer`](crate::Writer) that sends over gRPC.
+    pub fn writer(&self) -> WriterBuilder {
+        WriterBuilder::over_grpc(self.clone())
+    }
+
+    /// Sends `samples` in one request and without repeats; `Ok` means that all are stored.
+    pub async fn write(&self, samples: &[Sample]) -> Result<Written, Error> {
+        self.send_write(messages::write_request(samples)).await
+    }
+
+    pub(crate) fn write_request(samples: &[Sample]) -> v1::WriteRequest {
+        messages::write_request(samples)
+    }
+
+    pub(crate) async fn send_write(&self, request: v1::WriteRequest) -> Result<Written, Error> {
+        let mut order = self.nodes.order();
+        loop {
+            let (url, channel) = order.current(&self.nodes);
+            let mut client = WriteClient::new(channel);
+            let answer = self.in_time(url, client.write(self.nodes.dress(request.clone()))).await;
+            // Only what was surely not sent is tried on the next node; the rest is the writer's decision.
+            if order.is_final(&self.nodes, &answer, false) {
+                return messages::written(answer?.into_inner());
+            }
+        }
+    }
+
+    /// Evaluates `expr` at `time` (milliseconds), or now.
+    pub async fn query(&self, expr: &str, time: Option<Timestamp>) -> Result<Answer, Error> {
+        let request = v1::QueryRequest {
+            query: expr.to_owned(),
+            time,
+            limits: Some(self.limits()),
+            ..Default::default()
+        };
+        let mut order = self.nodes.order();
+        loop {
+            let (url, channel) = order.current(&self.nodes);
+            let mut client = self.query_client(channel);
+            let answer = self.in_time(url, client.query(self.nodes.dress(request.clone()))).await;
+            if order.is_final(&self.nodes, &answer, true) {
+                return messages::answer(url, answer?.into_inner());
+            }
+        }
+    }
+
+    /// Evaluates `expr` at every `step` from `start` to `end`, both included.
+    pub async fn query_range(
+        &self,
+        expr: &str,
+        start: Timestamp,
+        end: Timestamp,
+        step: Duration,
+    ) -> Result<Answer, Error> {
+        let request = self.range_request(expr, start, end, step)?;
+        let mut order = self.nodes.order();
+        loop {
+            let (url, channel) = order.current(&self.nodes);
+            let mut client = self.query_client(channel);
+            let answer = self.in_time(url, client.query_range(self.nodes.dress(request.clone()))).await;
+            if order.is_final(&self.nodes, &answer, true) {
+                return messages::answer(url, answer?.into_inner());
+            }
+        }
+    }
+
+    /// As [`query_range`](Self::query_range), block by block as the node has them ready.
+    pub async fn query_stream(
+        &self,
+        expr: &str,
+        start: Timestamp,
+        end: Timestamp,
+        step: Duration,
+    ) -> Result<Blocks, Error> {
+        let request = self.range_request(expr, start, end, step)?;
+        let mut order = self.nodes.order();
+        loop {
+            let (url, channel) = order.current(&self.nodes);
+            let mut client = self.query_client(channel);
+            let answer = self.in_time(url, client.query_stream(self.nodes.dress(request.clone()))).await;
+            if order.is_final(&self.nodes, &answer, true) {
+                let stream = answer?.into_inner();
+                return Ok(Blocks { url: url.to_owned(), stream, idle: self.nodes.timeout });
+            }
+        }
+    }
+
+    fn query_client(&self, channel: Channel) -> QueryClient<Channel> {
+        QueryClient::new(channel).max_decoding_message_size(self.nodes.max_answer_bytes)
+    }
+
+    fn limits(&self) -> v1::Limits {
+        // The node gives up when nobody would read its answer any more.
+        v1::Limits { timeout_ms: self.nodes.timeout.as_millis() as u64, ..Default::default() }
+    }
+
+    fn range_request(
+        &self,
+        expr: &str,
+        start: Timestamp,
+        end: Timestamp,
+        step: Duration,
+    ) -> Result<v1::QueryRangeRequest, Error> {
+        let step_ms = step.as_millis() as u64;
+        if step_ms == 0 {
+            return Err(Error::Config("a step is at least a millisecond".into()));
+        }
+        let (query, limits) = (expr.to_owned(), Some(self.limits()));
+        Ok(v1::QueryRangeRequest { query, start, end, step_ms, limits, ..Default::default() })
+    }
+
+    async fn in_time<T>(
+        &self,
+        url: &str,
+        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<tonic::Response<T>, Error> {
+        match tokio::time::timeout(self.nodes.timeout, call).await {
+            Ok(answer) => answer.map_err(|status| fault::error(url, status, self.nodes.max_answer_bytes)),
+            Err(_) => Err(Error::Timeout { url: url.to_owned(), after: self.nodes.timeout }),
+        }
+    }
+}
+
+/// A range query's answer as it comes.
+#[derive(Debug)]
+pub struct Blocks {
+    url: String,
+    stream: tonic::Streaming<v1::QueryBlock>,
+    idle: Duration,
+}
+
+/// Some series of a range query's answer; a long one goes on in the next block under the same labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    /// The series.
+    pub series: Vec<RangeSeries>,
+    /// What makes the answer less than whole; in the last block.
+    pub warnings: Vec<String>,
+    /// Remarks; in the last block.
+    pub infos: Vec<String>,
+}
+
+impl Blocks {
+    /// The next block; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<Block>, Error> {
+        let timeout = |_| Error::Timeout { url: self.url.clone(), after: self.idle };
+        let message = tokio::time::timeout(self.idle, self.stream.message()).await.map_err(timeout)?;
+        match message.map_err(|status| fault::error(&self.url, status, usize::MAX))? {
+            Some(block) => messages::block(&self.url, block).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Nodes {
+    fn order(&self) -> Order {
+        Order { first: self.preferred.load(Ordering::Relaxed), step: 0 }
+    }
+
+    fn dress<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        for (key, value) in &self.metadata {
+            request.metadata_mut().insert(key.clone(), value.clone());
+        }
+        request.set_timeout(self.timeout);
+        request
+    }
+}
+
+struct Order {
+    first: usize,
+    step: usize,
+}
+
+impl Order {
+    fn index(&self, nodes: &Nodes) -> usize {
+        (self.first + self.step) % nodes.channels.len()
+    }
+
+    fn current<'a>(&self, nodes: &'a Nodes) -> (&'a str, Channel) {
+        let (url, channel) = &nodes.channels[self.index(nodes)];
+        (url, channel.clone())
+    }
+
+    /// Whether `result` is the answer; if not, the order has moved on to the next node.
+    fn is_final<T>(&mut self, nodes: &Nodes, result: &Result<T, Error>, repeatable: bool) -> bool {
+        match result {
+            Ok(_) => nodes.preferred.store(self.index(nodes), Ordering::Relaxed),
+            Err(e) if self.step + 1 < nodes.channels.len() && e.is_worth_elsewhere(repeatable) => {
+                self.step += 1;
+                return false;
+            }
+            Err(_) => {}
+        }
+        true
+    }
+}
