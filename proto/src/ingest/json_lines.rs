@@ -139,7 +139,7 @@ struct JsonLabels<'a> {
 impl RawLabels for JsonLabels<'_> {
     fn visit(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Refusal> {
         let read = members(self.metric, |key, value| {
-            visit(&*unescape(key)?, &*text_of(value)?);
+            visit(&unescape(key)?, &text_of(value)?);
             Ok(())
         });
         read.map_err(|why| {

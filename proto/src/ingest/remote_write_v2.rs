@@ -180,7 +180,7 @@ impl<'a> Reader<'a, '_> {
         if self.refs.len() > self.factors.len() {
             return Err(Refusal::TooManyLabels);
         }
-        if self.refs.len() % 2 != 0 {
+        if !self.refs.len().is_multiple_of(2) {
             return Err(Refusal::BadReference);
         }
         let (mut high, mut low) = (0u64, 0u64);

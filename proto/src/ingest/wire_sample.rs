@@ -73,13 +73,13 @@ mod tests {
         timestamps.extend((0..63).flat_map(|bit| [1i64 << bit, (1i64 << bit) - 1, -(1i64 << bit)]));
         for timestamp in timestamps {
             let mut sample = vec![9];
-            sample.extend_from_slice(&1.5f64.to_le_bytes());
+            sample.extend_from_slice(&(-0.0f64).to_le_bytes());
             sample.push(16);
             varint::put(&mut sample, timestamp as u64);
             let got = read(&sample).expect("a sample");
-            assert_eq!((got.timestamp, got.value), (timestamp, 1.5));
+            assert_eq!((got.timestamp, got.value.to_bits()), (timestamp, 1 << 63));
             let general = read_fields(&sample).expect("a sample");
-            assert_eq!((general.timestamp, general.value), (timestamp, 1.5));
+            assert_eq!((general.timestamp, general.value.to_bits()), (timestamp, 1 << 63));
         }
     }
 
