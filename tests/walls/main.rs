@@ -1,5 +1,7 @@
 //! Walls of the house (docs/architecture and docs/decisions): which crate may use which, and what may not be
-//! written where. Reads the sources; builds nothing.
+//! written where; [`pages`]: links of the documentation. Reads the sources; builds nothing.
+
+mod pages;
 
 use std::collections::BTreeMap;
 use std::fs;
