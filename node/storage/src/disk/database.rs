@@ -25,6 +25,9 @@ pub struct Options {
     /// Called at every step that writes; answers whether to fail there.
     #[cfg(test)]
     pub(crate) fault: FaultHook,
+    /// No work in the background, so that the directory can be copied at any moment.
+    #[cfg(test)]
+    pub(crate) quiet: bool,
 }
 
 /// The hook by which tests stop a write between two steps.
@@ -47,6 +50,8 @@ impl Default for Options {
             max_open_files: 512,
             #[cfg(test)]
             fault: FaultHook(Arc::new(|_| false)),
+            #[cfg(test)]
+            quiet: false,
         }
     }
 }
@@ -85,7 +90,10 @@ impl Database {
         std::fs::create_dir_all(dir)?;
         let cache = Cache::new_lru_cache(options.block_cache_bytes);
         let db = database_options(&options, &cache);
-        let shard_options = family_options(&cache);
+        #[allow(unused_mut)]
+        let mut shard_options = family_options(&cache);
+        #[cfg(test)]
+        shard_options.set_disable_auto_compactions(options.quiet);
         let mut names = if dir.join("CURRENT").exists() { DB::list_cf(&db, dir)? } else { Vec::new() };
         for needed in ["default", NODE] {
             if !names.iter().any(|n| n == needed) {

@@ -15,6 +15,8 @@ pub(crate) enum Outcome {
     Replaced,
     /// The series is not known: nothing was done.
     Unknown,
+    /// Older than what has expired: nothing was done.
+    Expired,
 }
 
 impl Series {
@@ -49,22 +51,25 @@ impl Head {
             && at > s.open.last()
             && !s.open.is_full()
             && s.bucket == Bucket::of(at).0
-            && s.histograms.is_none();
+            && s.histograms.is_none()
+            && at >= self.expired_before;
         if in_order {
             s.open.push(at, v);
             self.counters.stored += 1;
             return Outcome::Stored;
         }
-        let outcome = self.float_aside(r, at, v);
+        let outcome = if at < self.expired_before { Outcome::Expired } else { self.float_aside(r, at, v) };
         self.count(outcome);
         outcome
     }
 
     /// Takes a histogram sample in.
     pub(crate) fn histogram(&mut self, r: SeriesRef, at: Timestamp, h: Arc<Histogram>) -> Outcome {
-        let Self { series, sealer, .. } = self;
+        let Self { series, sealer, expired_before, .. } = self;
         let Some(s) = series.get_mut(r) else { return self.unknown() };
-        let outcome = if s.newest().is_some_and(|newest| at <= newest) {
+        let outcome = if at < *expired_before {
+            Outcome::Expired
+        } else if s.newest().is_some_and(|newest| at <= newest) {
             self.take_late(r, at, LateValue::Histogram(h))
         } else {
             let full = s.histograms.as_ref().is_some_and(|o| o.is_full());
@@ -96,6 +101,7 @@ impl Head {
                 self.counters.stored += 1;
                 self.counters.replaced += 1;
             }
+            Outcome::Expired => self.counters.expired += 1,
             Outcome::Unknown => {}
         }
     }

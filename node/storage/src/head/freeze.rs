@@ -69,7 +69,9 @@ impl Head {
 
     /// A series that was defined and never sampled is kept with the newest bucket, so that its ref is durable.
     fn date_the_undated(&mut self) {
-        let bucket = self.active.keys().next_back().copied().unwrap_or(Bucket(0));
+        let newest = self.active.keys().next_back().copied();
+        let oldest_kept = (self.expired_before > Timestamp::MIN).then(|| Bucket::of(self.expired_before));
+        let bucket = newest.max(oldest_kept).unwrap_or(Bucket(0));
         for r in std::mem::take(&mut self.undated) {
             if self.active.entry(bucket).or_default().insert(r) {
                 self.fresh.entry(bucket).or_default().insert(r);

@@ -73,6 +73,8 @@ pub struct Counters {
     pub out_of_order: u64,
     /// Of a series that the shard does not know.
     pub unknown: u64,
+    /// Older than what has expired.
+    pub expired: u64,
 }
 
 impl Default for Head {
@@ -119,6 +121,10 @@ impl Head {
 
     /// Series with samples in a bucket that meets `range`.
     pub(crate) fn active_in(&self, range: plimsoll_model::TimeRange) -> RoaringBitmap {
+        // What has expired may have cut the range down to nothing.
+        if range.start > range.end {
+            return RoaringBitmap::new();
+        }
         let buckets = self.active.range(Bucket::of(range.start)..=Bucket::of(range.end));
         buckets.fold(RoaringBitmap::new(), |mut all, (_, active)| {
             all |= active;

@@ -17,6 +17,8 @@ pub struct Applied {
     pub duplicates: u32,
     /// Samples that took the place of a different one.
     pub replaced: u32,
+    /// Samples older than what has expired; they were not stored.
+    pub expired: u32,
     /// The batch is malformed: what stands before the damage was applied, the same on every replica.
     pub malformed: bool,
 }
@@ -27,10 +29,10 @@ pub struct Applied {
 pub struct AppliedError;
 
 impl Applied {
-    /// Appends the bytes of this answer: flags, three counts, then refs and unknown refs as zigzag distances.
+    /// Appends the bytes of this answer: flags, four counts, then refs and unknown refs as zigzag distances.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(u8::from(self.malformed));
-        for n in [self.stored, self.duplicates, self.replaced] {
+        for n in [self.stored, self.duplicates, self.replaced, self.expired] {
             varint::put(out, u64::from(n));
         }
         for refs in [&self.refs, &self.unknown] {
@@ -51,7 +53,7 @@ impl Applied {
     fn take(input: &mut &[u8]) -> Option<Self> {
         let malformed = varint::take_bytes(input, 1)?[0] != 0;
         let mut count = || u32::try_from(varint::take(input)?).ok();
-        let (stored, duplicates, replaced) = (count()?, count()?, count()?);
+        let (stored, duplicates, replaced, expired) = (count()?, count()?, count()?, count()?);
         let mut refs = || {
             let n = usize::try_from(varint::take(input)?).ok().filter(|n| *n <= input.len())?;
             let (mut out, mut last) = (Vec::with_capacity(n), 0i64);
@@ -61,7 +63,7 @@ impl Applied {
             }
             Some(out)
         };
-        Some(Self { refs: refs()?, unknown: refs()?, stored, duplicates, replaced, malformed })
+        Some(Self { refs: refs()?, unknown: refs()?, stored, duplicates, replaced, expired, malformed })
     }
 
     fn count(&mut self, r: SeriesRef, outcome: Outcome) {
@@ -73,6 +75,7 @@ impl Applied {
                 self.replaced += 1;
             }
             Outcome::Unknown => self.unknown.push(r),
+            Outcome::Expired => self.expired += 1,
         }
     }
 }
@@ -160,11 +163,12 @@ mod tests {
             stored: 300,
             duplicates: 1,
             replaced: 2,
+            expired: 4,
             malformed: true,
         };
         let mut bytes = Vec::new();
         a.encode(&mut bytes);
-        assert_eq!(bytes, [1, 0xac, 2, 1, 2, 2, 10, 3, 1, 0xfe, 0xff, 0xff, 0xff, 0x1f]);
+        assert_eq!(bytes, [1, 0xac, 2, 1, 2, 4, 2, 10, 3, 1, 0xfe, 0xff, 0xff, 0xff, 0x1f]);
         assert_eq!(Applied::decode(&mut &bytes[..]), Ok(a));
         for n in 0..bytes.len() {
             assert_eq!(Applied::decode(&mut &bytes[..n]), Err(AppliedError));

@@ -63,6 +63,11 @@ impl Shard {
         self.head.read().position.clone()
     }
 
+    /// Number of series; cheap, unlike [`Shard::statistics`].
+    pub fn series_count(&self) -> u64 {
+        self.index.read().len() as u64
+    }
+
     pub(crate) fn family(&self) -> Arc<rocksdb::BoundColumnFamily<'_>> {
         self.db.family(&self.family)
     }
