@@ -2,16 +2,19 @@
 //!
 //! `cargo run --release -p plimsoll-proto --example decode [WHAT]`, where WHAT is a part of the step's name
 
-use plimsoll_model::{Histogram, Labels, Timestamp};
-use plimsoll_proto::ingest::{self, Limits, RawLabels, Refusal, Scratch, Sink};
+use plimsoll_model::{FloatColumn, Histogram, Labels, Samples, Timestamp};
+use plimsoll_proto::exposition;
+use plimsoll_proto::ingest::{self, Limits, RawLabels, Refusal, Scratch, Sink, TextDialect};
 use plimsoll_proto::prometheus::{v1, v2};
 use prost::Message;
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 const SERIES: usize = 2000;
 const REQUESTS: usize = 200;
+const JSON_SAMPLES: usize = 100;
 
 /// Adds everything up, so that nothing is optimised away.
 #[derive(Default)]
@@ -107,6 +110,27 @@ fn request_v2(labels: &[Labels], request: usize) -> v2::Request {
     v2::Request { symbols, timeseries }
 }
 
+fn lines_of_text(labels: &[Labels]) -> String {
+    let mut out = String::new();
+    for (i, l) in labels.iter().enumerate() {
+        exposition::write_sample(&mut out, l, i as f64 * 0.37, Some(1_760_000_000_000));
+    }
+    out
+}
+
+/// As many samples as a request has, in longer series.
+fn lines_of_json(labels: &[Labels]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let times: Vec<_> = (0..JSON_SAMPLES as i64).map(|i| 1_760_000_000_000 + i * 15_000).collect();
+    let values: Vec<_> = (0..JSON_SAMPLES).map(|i| i as f64 * 0.37).collect();
+    let samples =
+        Samples { floats: FloatColumn { timestamps: Arc::new(times), values }, histograms: Vec::new() };
+    for l in &labels[..SERIES / JSON_SAMPLES] {
+        ingest::write_json_line(&mut out, l, &samples);
+    }
+    out
+}
+
 /// Best request of many rounds: on a shared machine the others measure the neighbours.
 fn time(what: &str, mut each: impl FnMut(usize)) {
     if std::env::args().nth(1).is_some_and(|only| !what.contains(&only)) {
@@ -157,6 +181,16 @@ fn main() {
     });
     time("v2, snappy, walk and hash", |r| {
         ingest::remote_write_v2(&bodies_v2[r], &limits, 1, &mut scratch, &mut sum).expect("valid");
+    });
+    let text = lines_of_text(&labels);
+    println!("text: {} bytes a sample", text.len() / SERIES);
+    time("text", |_| {
+        ingest::text(text.as_bytes(), TextDialect::Prometheus, 0, 1, &limits, 1, &mut sum).expect("valid");
+    });
+    let json = lines_of_json(&labels);
+    println!("JSON lines, {JSON_SAMPLES} samples a line: {} bytes a sample", json.len() / SERIES);
+    time("JSON lines", |_| {
+        ingest::json_lines(&json, 1, &limits, 1, &mut sum).expect("valid");
     });
     time("v1 by prost, for comparison", |r| {
         black_box(v1::WriteRequest::decode(&messages[r][..]).expect("valid"));

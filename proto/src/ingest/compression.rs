@@ -105,6 +105,12 @@ fn fit(buffer: &mut Vec<u8>, needed: usize) {
     }
 }
 
+/// Empties a buffer for labels and gives it back when someone's labels made it far too large.
+pub(super) fn clear(buffer: &mut Vec<u8>) {
+    fit(buffer, 0);
+    buffer.clear();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

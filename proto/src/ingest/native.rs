@@ -1,5 +1,6 @@
 //! Plimsoll's own gRPC write. The message has been decoded by the gRPC library; labels are still looked up by a hash.
 
+use super::compression::clear;
 use super::intake::Intake;
 use super::key::{Format, Keys};
 use super::{DecodeError, Decoded, Limits, Metadata, MetricType, RawLabels, Refusal, Scratch, Sink};
@@ -93,7 +94,7 @@ struct StringLabels<'a> {
 impl StringLabels<'_> {
     /// Writes all labels into one slice, each text behind its length, so that no two sets look alike.
     fn gather(&self, buffer: &mut Vec<u8>) {
-        buffer.clear();
+        clear(buffer);
         for text in self.labels.iter().flat_map(|l| [&l.name, &l.value]) {
             buffer.extend_from_slice(&(text.len() as u32).to_le_bytes());
             buffer.extend_from_slice(text.as_bytes());

@@ -3,6 +3,7 @@
 //! Senders write the labels of a series first and one after the other, so the key of a series is a hash over one
 //! slice of the message. Anything else that protobuf allows is read too, by a slower way.
 
+use super::compression::clear;
 use super::intake::{Current, Intake};
 use super::key::{Format, Keys};
 use super::wire::{Fields, Wire, take_varint};
@@ -166,7 +167,7 @@ impl Content {
 /// Puts the labels of a series that are strewn over it one after the other, as others write them.
 #[cold]
 fn gather<'b>(series: &[u8], buffer: &'b mut Vec<u8>) -> Result<&'b [u8], DecodeError> {
-    buffer.clear();
+    clear(buffer);
     let mut fields = Fields::new(series);
     while let Some((number, value)) = fields.next()? {
         if number == 1 {
