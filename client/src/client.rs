@@ -143,7 +143,8 @@ impl ClientBuilder {
             token: self.token,
             headers: self.headers,
             connect_timeout: self.connect_timeout,
-            timeout: self.timeout,
+            // A year stands for "for ever"; gRPC has no way to write much more.
+            timeout: self.timeout.min(Duration::from_secs(365 * 86_400)),
             max_answer_bytes: self.max_answer_bytes,
             #[cfg(feature = "tls")]
             ca_pem: self.ca_pem,

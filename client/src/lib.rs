@@ -15,6 +15,7 @@ mod answer;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod client;
+mod connector;
 mod encode;
 mod error;
 mod export;

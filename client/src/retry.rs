@@ -5,11 +5,14 @@ use std::time::{Duration, SystemTime};
 pub struct Backoff {
     /// The wait before the first repeat.
     pub first: Duration,
-    /// The longest wait; `Retry-After` of a node is held to it as well.
+    /// The longest wait of the client's own; a node may ask for more with `Retry-After`.
     pub longest: Duration,
     /// Repeats end when this much time has gone by since the first try.
     pub give_up_after: Duration,
 }
+
+/// Longest wait that a node may ask for: beyond it the header is more likely wrong than meant.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 impl Default for Backoff {
     fn default() -> Self {
@@ -27,15 +30,15 @@ impl Backoff {
     /// The wait before repeat number `repeat` (0 is the first); `random` in 0.0..1.0 spreads the callers.
     ///
     /// Doubles from `first` to `longest`; half of it is jitter, so that clients that failed together do
-    /// not come back together. A `retry_after` of the node is a lower bound, with up to a tenth added.
+    /// not come back together. A `retry_after` of the node is a lower bound, with up to a tenth added; more
+    /// than five minutes are not believed.
     pub fn wait(&self, repeat: u32, retry_after: Option<Duration>, random: f64) -> Duration {
         let doubled = self.first.saturating_mul(1u32.checked_shl(repeat.min(31)).unwrap_or(u32::MAX));
-        let ceiling = doubled.min(self.longest);
+        // A day stands for "for ever", and keeps the arithmetic below from overflowing.
+        let ceiling = doubled.min(self.longest).min(Duration::from_secs(86_400));
         let own = ceiling.mul_f64(0.5 + 0.5 * random);
-        match retry_after {
-            Some(asked) => own.max(asked.mul_f64(1.0 + 0.1 * random)).min(self.longest.max(ceiling)),
-            None => own,
-        }
+        let asked = retry_after.unwrap_or_default().min(LONGEST_ASKED);
+        own.max(asked.mul_f64(1.0 + 0.1 * random))
     }
 }
 
@@ -63,12 +66,19 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_a_lower_bound_held_to_the_longest_wait() {
+    fn retry_after_is_a_lower_bound_and_believed_up_to_five_minutes() {
         let b = Backoff::default();
         assert_eq!(b.wait(0, Some(Duration::from_secs(3)), 0.0), Duration::from_secs(3));
         assert_eq!(b.wait(0, Some(Duration::from_secs(3)), 1.0), Duration::from_millis(3300));
-        assert_eq!(b.wait(0, Some(Duration::from_secs(86_400)), 0.5), b.longest);
+        assert_eq!(b.wait(0, Some(Duration::from_secs(86_400)), 0.0), LONGEST_ASKED);
+        assert_eq!(b.wait(0, Some(Duration::from_secs(60)), 0.0), Duration::from_secs(60));
         assert_eq!(b.wait(9, Some(Duration::from_secs(1)), 0.0), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn waits_without_end_do_not_overflow() {
+        let b = Backoff { first: Duration::MAX, longest: Duration::MAX, give_up_after: Duration::MAX };
+        assert_eq!(b.wait(9, Some(Duration::MAX), 1.0), Duration::from_secs(86_400));
     }
 
     #[test]

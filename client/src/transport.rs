@@ -4,6 +4,7 @@
 //! what went wrong to [`Error`].
 //! Does not own: repeats after a wait (`retry`, `write`), the meaning of bodies (`query`, `answer`).
 
+use crate::connector::{Connector, connector};
 use crate::{Error, retry::parse_retry_after};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -12,16 +13,11 @@ use hyper::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
 };
 use hyper::{Method, Uri};
-use hyper_util::client::legacy::{Client as Pool, connect::HttpConnector};
+use hyper_util::client::legacy::Client as Pool;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::time::{error::Elapsed, timeout};
-
-#[cfg(feature = "tls")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
-#[cfg(not(feature = "tls"))]
-type Connector = HttpConnector;
 
 /// Longest message of a node that is kept in an error.
 const MESSAGE_BYTES: usize = 2048;
@@ -162,16 +158,11 @@ impl Transport {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(settings.connect_timeout));
-        // A request is one write; without this its tail waits for the peer's delayed acknowledgement.
-        http.set_nodelay(true);
-        http.enforce_http(false);
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(8)
-            .build(connector(http, &settings)?);
+            .build(connector(&settings)?);
         Ok(Self { pool, settings, headers, preferred: AtomicUsize::new(0) })
     }
 
@@ -291,43 +282,6 @@ impl Order {
     fn current(&self) -> usize {
         (self.first + self.step) % self.count
     }
-}
-
-#[cfg(not(feature = "tls"))]
-fn connector(http: HttpConnector, _: &Settings) -> Result<Connector, Error> {
-    Ok(http)
-}
-
-#[cfg(feature = "tls")]
-fn connector(http: HttpConnector, settings: &Settings) -> Result<Connector, Error> {
-    use hyper_rustls::ConfigBuilderExt;
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    use rustls::{ClientConfig, RootCertStore};
-
-    // The provider is named: with two of them in one binary rustls would not choose.
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| Error::Config(format!("TLS cannot be set up: {e}")))?;
-    let config = if let Some(pem) = &settings.ca_pem {
-        let bad = |e: &dyn std::fmt::Display| Error::Config(format!("the CA certificate is not usable: {e}"));
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.add(certificate.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
-        }
-        if roots.is_empty() {
-            return Err(bad(&"no certificate in it"));
-        }
-        config.with_root_certificates(roots)
-    } else if settings.urls.iter().any(|u| u.https) {
-        let no_roots = |e| Error::Config(format!("no root certificates of the system: {e}; give a CA file"));
-        config.with_native_roots().map_err(no_roots)?
-    } else {
-        // Reading the system's roots takes milliseconds; no url needs them.
-        config.with_root_certificates(RootCertStore::empty())
-    };
-    let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config.with_no_client_auth());
-    Ok(tls.https_or_http().enable_http1().wrap_connector(http))
 }
 
 /// Maps an answer beyond 2xx to its error.

@@ -92,19 +92,12 @@ impl GrpcClient {
 
     /// Sends `samples` in one request and without repeats; `Ok` means that all are stored.
     pub async fn write(&self, samples: &[Sample]) -> Result<Written, Error> {
-        self.send_write(messages::write_request(samples)).await
-    }
-
-    pub(crate) fn write_request(samples: &[Sample]) -> v1::WriteRequest {
-        messages::write_request(samples)
-    }
-
-    pub(crate) async fn send_write(&self, request: v1::WriteRequest) -> Result<Written, Error> {
         let mut order = self.nodes.order();
         loop {
             let (url, channel) = order.current(&self.nodes);
             let mut client = WriteClient::new(channel);
-            let answer = self.in_time(url, client.write(self.nodes.dress(request.clone()))).await;
+            let answer =
+                self.in_time(url, client.write(self.nodes.dress(messages::write_request(samples)))).await;
             // Only what was surely not sent is tried on the next node; the rest is the writer's decision.
             if order.is_final(&self.nodes, &answer, false) {
                 return messages::written(answer?.into_inner());

@@ -66,7 +66,7 @@ impl Deliver {
         let mut repeat = 0;
         loop {
             self.tally.requests.fetch_add(1, Relaxed);
-            let error = match self.door.send(&request, part.len()).await {
+            let error = match self.door.send(&request, part).await {
                 Ok(_) => return Fate::Written,
                 Err(e) => e,
             };

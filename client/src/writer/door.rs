@@ -1,7 +1,6 @@
 use super::Sample;
 use crate::transport::Request;
 use crate::{Client, Error, GrpcClient, Written};
-use plimsoll_proto::v1;
 
 /// The way by which a writer's batches reach the node.
 #[derive(Clone, Debug)]
@@ -12,24 +11,25 @@ pub(super) enum Door {
     Grpc(GrpcClient),
 }
 
-/// A batch ready to be sent, once or again.
+/// What is made once of a batch and serves every repeat. A gRPC message is used up by its call, so it is made
+/// for each.
 pub(super) enum Prepared {
     Http(Request),
-    Grpc(v1::WriteRequest),
+    Grpc,
 }
 
 impl Door {
     pub fn prepare(&self, samples: &[Sample]) -> Prepared {
         match self {
             Self::Http(_) => Prepared::Http(Client::write_request(samples)),
-            Self::Grpc(_) => Prepared::Grpc(GrpcClient::write_request(samples)),
+            Self::Grpc(_) => Prepared::Grpc,
         }
     }
 
-    pub async fn send(&self, prepared: &Prepared, samples: usize) -> Result<Written, Error> {
+    pub async fn send(&self, prepared: &Prepared, samples: &[Sample]) -> Result<Written, Error> {
         match (self, prepared) {
-            (Self::Http(client), Prepared::Http(request)) => client.send_write(request, samples).await,
-            (Self::Grpc(client), Prepared::Grpc(request)) => client.send_write(request.clone()).await,
+            (Self::Http(client), Prepared::Http(request)) => client.send_write(request, samples.len()).await,
+            (Self::Grpc(client), Prepared::Grpc) => client.write(samples).await,
             _ => unreachable!("a batch is prepared by the door that sends it"),
         }
     }

@@ -168,7 +168,8 @@ impl WriterBuilder {
 
     /// How long a sample waits at most for its batch to fill (0.5 s).
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.limits.interval = interval;
+        // A day stands for "only when full or flushed", and keeps the clock's arithmetic from overflowing.
+        self.limits.interval = interval.min(Duration::from_secs(86_400));
         self
     }
 

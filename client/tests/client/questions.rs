@@ -181,3 +181,17 @@ async fn readiness_tells_the_nodes_clock() {
     assert_eq!(since.as_secs(), 784_111_777);
     assert!(c.ready().await.expect_err("not ready").to_string().contains("replaying the log"));
 }
+
+#[tokio::test]
+async fn a_refusal_before_the_body_is_read_is_seen() {
+    let app =
+        axum::Router::new().fallback(|| async { (axum::http::StatusCode::PAYLOAD_TOO_LARGE, "too large") });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let c = Client::new(&url).expect("a client");
+    for _ in 0..5 {
+        let e = c.import(TextFormat::JsonLines, vec![b'x'; 32 << 20].into()).await.expect_err("too large");
+        assert!(matches!(e, Error::Refused { status: 413, .. }), "{e:?}");
+    }
+}

@@ -165,7 +165,7 @@ async fn memory_is_bounded_and_a_push_waits_for_room() {
 
 #[tokio::test]
 async fn close_ends_in_time_and_tells_what_was_not_sent() {
-    let node = FakeNode::start([]).await.rule(|_| Some(Say::status(503).header("retry-after", 60)));
+    let node = FakeNode::start([]).await.rule(|_| Some(Say::status(503).header("retry-after", 10)));
     let w = Arc::new(writer(&node, 1));
     let size = sample("up", 1).size_bytes();
     w.push(sample("up", 1)).await.expect("room");
