@@ -14,6 +14,7 @@ use crate::raft::{OneshotReceiver, Payload, Raft, Types};
 use crate::status::{Status, StatusWatch};
 use crate::transport::Transport;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use openraft::async_runtime::WatchReceiver;
 use openraft::error::{ForwardReason, InitializeError};
 use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError};
@@ -23,13 +24,15 @@ use openraft::{LinearizerOption, RaftMetrics, ReadPolicy, ServerState};
 use plimsoll_model::NodeId;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a checkpoint waits for openraft to take notice of it; it only has to pass two queues.
 const NOTICE_WAIT: Duration = Duration::from_secs(30);
+
+/// The result of a proposal that was handed in.
+pub type Pending = BoxFuture<'static, Result<Bytes, Error>>;
 
 /// What a checkpoint covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,55 +66,58 @@ pub(crate) struct Inner {
 impl Group {
     /// Starts `id` on `node` from its log, which re-applies what is known to be committed after the machine's
     /// position. A group that never had members waits for [`Group::initialize`] here or for a leader elsewhere.
-    pub async fn start(
+    pub fn start(
         id: GroupId,
         node: NodeId,
         log: &Log,
         machine: Arc<dyn Machine>,
         transport: Arc<dyn Transport>,
         options: Options,
-    ) -> Result<Self, Error> {
-        let config = config(id, &options)?;
-        let store = log.open_group(id).await?;
-        let damaged = |reason: String| Error::GroupDamaged { group: id, reason };
-        let position = match machine.position() {
-            None => Position::default(),
-            Some(bytes) => Position::decode(&bytes)
-                .ok_or_else(|| damaged("the machine's position is not of this version".to_owned()))?,
-        };
-        let state = store.state();
-        if let Some(purged) = state.purged()
-            && position.last < Some(purged)
-        {
-            let (has, purged) = (position.index(), purged.index());
-            return Err(damaged(format!(
-                "the machine covers the log up to {has:?}, but entries up to {purged} are purged"
-            )));
-        }
-        let progress = Arc::new(Progress::default());
-        *progress.checkpoint.lock() = position.last.is_some().then(|| position.clone());
-        let applier = Applier::new(Arc::clone(&machine), state, position, Arc::clone(&progress));
-        let peers = Peers { group: id, node, transport };
-        let raft = Raft::new(node.0, Arc::new(config), peers, store, applier).await.map_err(|fatal| {
-            let reason = progress.failed.get().cloned();
-            Error::Stopped { group: id, reason: reason.unwrap_or_else(|| fatal.to_string()) }
-        })?;
-        let group = Self {
-            inner: Arc::new(Inner {
-                id,
-                node,
-                raft,
-                machine,
-                progress,
-                log: log.clone(),
-                options,
-                waiting_bytes: Arc::default(),
-                checkpointing: tokio::sync::Mutex::new(()),
-                changing: tokio::sync::Mutex::new(()),
-            }),
-        };
-        group.elect_if_alone().await;
-        Ok(group)
+    ) -> BoxFuture<'static, Result<Self, Error>> {
+        let log = log.clone();
+        Box::pin(async move {
+            let config = config(id, &options)?;
+            let store = log.open_group(id).await?;
+            let damaged = |reason: String| Error::GroupDamaged { group: id, reason };
+            let position = match machine.position() {
+                None => Position::default(),
+                Some(bytes) => Position::decode(&bytes)
+                    .ok_or_else(|| damaged("the machine's position is not of this version".to_owned()))?,
+            };
+            let state = store.state();
+            if let Some(purged) = state.purged()
+                && position.last < Some(purged)
+            {
+                let (has, purged) = (position.index(), purged.index());
+                return Err(damaged(format!(
+                    "the machine covers the log up to {has:?}, but entries up to {purged} are purged"
+                )));
+            }
+            let progress = Arc::new(Progress::default());
+            *progress.checkpoint.lock() = position.last.is_some().then(|| position.clone());
+            let applier = Applier::new(Arc::clone(&machine), state, position, Arc::clone(&progress));
+            let peers = Peers { group: id, node, transport };
+            let raft = Raft::new(node.0, Arc::new(config), peers, store, applier).await.map_err(|fatal| {
+                let reason = progress.failed.get().cloned();
+                Error::Stopped { group: id, reason: reason.unwrap_or_else(|| fatal.to_string()) }
+            })?;
+            let group = Self {
+                inner: Arc::new(Inner {
+                    id,
+                    node,
+                    raft,
+                    machine,
+                    progress,
+                    log,
+                    options,
+                    waiting_bytes: Arc::default(),
+                    checkpointing: tokio::sync::Mutex::new(()),
+                    changing: tokio::sync::Mutex::new(()),
+                }),
+            };
+            group.elect_if_alone().await;
+            Ok(group)
+        })
     }
 
     /// A sole voter needs nobody's leave: waiting for an election time-out would only delay the start.
@@ -145,64 +151,70 @@ impl Group {
     }
 
     /// Makes this node the only member. Does nothing if the group has members already.
-    pub async fn initialize_alone(&self) -> Result<(), Error> {
-        match self.initialize(&[self.inner.node]).await {
-            Err(Error::Initialized { .. }) => Ok(()),
-            result => result,
-        }
+    pub fn initialize_alone(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            match self.initialize(&[self.inner.node]).await {
+                Err(Error::Initialized { .. }) => Ok(()),
+                result => result,
+            }
+        })
     }
 
     /// Gives a new group its first voters. To be called on exactly one of them.
-    pub async fn initialize(&self, voters: &[NodeId]) -> Result<(), Error> {
+    pub fn initialize(&self, voters: &[NodeId]) -> BoxFuture<'_, Result<(), Error>> {
         let voters: BTreeSet<u64> = voters.iter().map(|node| node.0).collect();
-        match self.inner.raft.initialize(voters).await {
-            Ok(()) => Ok(()),
-            Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {
-                Err(Error::Initialized { group: self.inner.id })
+        Box::pin(async move {
+            match self.inner.raft.initialize(voters).await {
+                Ok(()) => Ok(()),
+                Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {
+                    Err(Error::Initialized { group: self.inner.id })
+                }
+                Err(RaftError::APIError(error)) => {
+                    Err(Error::Members { group: self.inner.id, reason: error.to_string() })
+                }
+                Err(RaftError::Fatal(fatal)) => Err(self.stopped(&fatal)),
             }
-            Err(RaftError::APIError(error)) => {
-                Err(Error::Members { group: self.inner.id, reason: error.to_string() })
-            }
-            Err(RaftError::Fatal(fatal)) => Err(self.stopped(&fatal)),
-        }
+        })
     }
 
     /// Proposes `command`; answers the machine's reply once it is durable on a majority and applied here.
-    pub async fn propose(&self, command: Bytes) -> Result<Bytes, Error> {
-        self.enqueue(command).await?.await
+    pub fn propose(&self, command: Bytes) -> BoxFuture<'_, Result<Bytes, Error>> {
+        Box::pin(async move { self.enqueue(command).await?.await })
     }
 
     /// Hands `command` in and answers at once; the result tells what became of it. Commands that one task
     /// enqueues are applied in that order.
-    pub async fn enqueue(
-        &self,
-        command: Bytes,
-    ) -> Result<impl Future<Output = Result<Bytes, Error>> + Send + 'static, Error> {
-        let room = self.admit(command.len())?;
-        let (responder, receiver) = OneshotResponder::new_pair();
-        let handed = self.inner.raft.write(Payload(command)).responder(responder).await;
-        handed.map_err(|fatal| self.stopped(&fatal))?;
-        let group = Arc::clone(&self.inner);
-        Ok(async move {
-            let _room = room;
-            group.answer(receiver).await
+    pub fn enqueue(&self, command: Bytes) -> BoxFuture<'_, Result<Pending, Error>> {
+        Box::pin(async move {
+            let room = self.admit(command.len())?;
+            let (responder, receiver) = OneshotResponder::new_pair();
+            let handed = self.inner.raft.write(Payload(command)).responder(responder).await;
+            handed.map_err(|fatal| self.stopped(&fatal))?;
+            let group = Arc::clone(&self.inner);
+            let pending: Pending = Box::pin(async move {
+                let _room = room;
+                group.answer(receiver).await
+            });
+            Ok(pending)
         })
     }
 
     /// Proposes `commands` in order, as few entries of the log's writes as possible; a result each.
-    pub async fn propose_many(&self, commands: Vec<Bytes>) -> Vec<Result<Bytes, Error>> {
-        let mut waiting = Vec::with_capacity(commands.len());
-        for command in commands {
-            waiting.push(self.enqueue(command).await);
-        }
-        let mut results = Vec::with_capacity(waiting.len());
-        for pending in waiting {
-            results.push(match pending {
-                Ok(pending) => pending.await,
-                Err(error) => Err(error),
-            });
-        }
-        results
+    pub fn propose_many(&self, commands: Vec<Bytes>) -> BoxFuture<'_, Vec<Result<Bytes, Error>>> {
+        Box::pin(async move {
+            let mut waiting = Vec::with_capacity(commands.len());
+            for command in commands {
+                waiting.push(self.enqueue(command).await);
+            }
+            let mut results = Vec::with_capacity(waiting.len());
+            for pending in waiting {
+                results.push(match pending {
+                    Ok(pending) => pending.await,
+                    Err(error) => Err(error),
+                });
+            }
+            results
+        })
     }
 
     fn admit(&self, bytes: usize) -> Result<Room, Error> {
@@ -223,22 +235,24 @@ impl Group {
     }
 
     /// Answers when a read of the machine sees everything that was acknowledged before the call.
-    pub async fn read_barrier(&self, read: Read) -> Result<(), Error> {
-        let option = match read {
-            // A stale lease is renewed by asking, instead of refusing the read.
-            Read::Lease => LinearizerOption::new(None, true),
-            Read::Index => ReadPolicy::ReadIndex.into(),
-        };
-        match self.inner.raft.ensure_linearizable(option).await {
-            Ok(_) => Ok(()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                Err(self.inner.refused(&forward))
+    pub fn read_barrier(&self, read: Read) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let option = match read {
+                // A stale lease is renewed by asking, instead of refusing the read.
+                Read::Lease => LinearizerOption::new(None, true),
+                Read::Index => ReadPolicy::ReadIndex.into(),
+            };
+            match self.inner.raft.ensure_linearizable(option).await {
+                Ok(_) => Ok(()),
+                Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                    Err(self.inner.refused(&forward))
+                }
+                Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                    Err(Error::NoQuorum { group: self.inner.id })
+                }
+                Err(RaftError::Fatal(fatal)) => Err(self.stopped(&fatal)),
             }
-            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-                Err(Error::NoQuorum { group: self.inner.id })
-            }
-            Err(RaftError::Fatal(fatal)) => Err(self.stopped(&fatal)),
-        }
+        })
     }
 
     /// The leader that this node knows. After a restart it may be out of date until a majority was heard.
@@ -252,27 +266,31 @@ impl Group {
     }
 
     /// Waits until a leader is known.
-    pub async fn wait_leader(&self, limit: Duration) -> Result<NodeId, Error> {
-        let found = self.wait("a leader", limit, |metrics| metrics.current_leader.is_some()).await?;
-        Ok(found.leader.expect("just waited for it"))
+    pub fn wait_leader(&self, limit: Duration) -> BoxFuture<'_, Result<NodeId, Error>> {
+        Box::pin(async move {
+            let found = self.wait("a leader", limit, |metrics| metrics.current_leader.is_some()).await?;
+            Ok(found.leader.expect("just waited for it"))
+        })
     }
 
     /// Waits until everything that may have been acknowledged before the start is applied here.
     ///
     /// Needs a leader with a majority. Until then the machine may show an older state than before.
-    pub async fn wait_ready(&self, limit: Duration) -> Result<(), Error> {
-        let started = Instant::now();
-        let covered = |metrics: &RaftMetrics<Types>| {
-            let committed = metrics.cluster_committed.as_ref().map(|id| id.index());
-            committed.is_some() && committed >= metrics.last_log_index
-        };
-        let what = "a majority to confirm the log";
-        let status = self.wait(what, limit, covered).await?;
-        let rest = limit.saturating_sub(started.elapsed());
-        let target = status.last_log;
-        let applied = |m: &RaftMetrics<Types>| m.last_applied.as_ref().map(|id| id.index()) >= target;
-        self.wait("the log to be applied", rest, applied).await?;
-        Ok(())
+    pub fn wait_ready(&self, limit: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let started = Instant::now();
+            let covered = |metrics: &RaftMetrics<Types>| {
+                let committed = metrics.cluster_committed.as_ref().map(|id| id.index());
+                committed.is_some() && committed >= metrics.last_log_index
+            };
+            let what = "a majority to confirm the log";
+            let status = self.wait(what, limit, covered).await?;
+            let rest = limit.saturating_sub(started.elapsed());
+            let target = status.last_log;
+            let applied = |m: &RaftMetrics<Types>| m.last_applied.as_ref().map(|id| id.index()) >= target;
+            self.wait("the log to be applied", rest, applied).await?;
+            Ok(())
+        })
     }
 
     pub(crate) async fn wait(
@@ -317,24 +335,26 @@ impl Group {
 
     /// Makes everything applied durable in the machine, then lets the log forget what is covered, except for
     /// entries that members within [`Options::keep_for_peers`] still need. One at a time; slow.
-    pub async fn checkpoint(&self) -> Result<Checkpoint, Error> {
-        let inner = &self.inner;
-        let _one = inner.checkpointing.lock().await;
-        let position = write_checkpoint(&inner.machine)
-            .await
-            .map_err(|error| Error::Checkpoint { group: inner.id, reason: error.to_string() })?;
-        let Some(covers) = position.index() else { return Ok(Checkpoint { covers: None, purged: None }) };
-        *inner.progress.checkpoint.lock() = Some(position);
-        inner.progress.fresh.store(true, Ordering::SeqCst);
-        inner.raft.trigger().snapshot().await.map_err(|fatal| self.stopped(&fatal))?;
-        let noticed =
-            |metrics: &RaftMetrics<Types>| metrics.snapshot.as_ref().map(|id| id.index()) >= Some(covers);
-        let status = self.wait("the checkpoint to be noticed", NOTICE_WAIT, noticed).await?;
-        let purged = self.purge_limit(&status, covers);
-        if let Some(upto) = purged {
-            inner.raft.trigger().purge_log(upto).await.map_err(|fatal| self.stopped(&fatal))?;
-        }
-        Ok(Checkpoint { covers: Some(covers), purged })
+    pub fn checkpoint(&self) -> BoxFuture<'_, Result<Checkpoint, Error>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let _one = inner.checkpointing.lock().await;
+            let position = write_checkpoint(&inner.machine)
+                .await
+                .map_err(|error| Error::Checkpoint { group: inner.id, reason: error.to_string() })?;
+            let Some(covers) = position.index() else { return Ok(Checkpoint { covers: None, purged: None }) };
+            *inner.progress.checkpoint.lock() = Some(position);
+            inner.progress.fresh.store(true, Ordering::SeqCst);
+            inner.raft.trigger().snapshot().await.map_err(|fatal| self.stopped(&fatal))?;
+            let noticed =
+                |metrics: &RaftMetrics<Types>| metrics.snapshot.as_ref().map(|id| id.index()) >= Some(covers);
+            let status = self.wait("the checkpoint to be noticed", NOTICE_WAIT, noticed).await?;
+            let purged = self.purge_limit(&status, covers);
+            if let Some(upto) = purged {
+                inner.raft.trigger().purge_log(upto).await.map_err(|fatal| self.stopped(&fatal))?;
+            }
+            Ok(Checkpoint { covers: Some(covers), purged })
+        })
     }
 
     /// The last entry that may be forgotten when the checkpoint covers `covers`.
@@ -346,10 +366,12 @@ impl Group {
     }
 
     /// Stops the group and waits until nothing of it writes any more. Proposals that wait are answered.
-    pub async fn shutdown(&self) -> Result<(), Error> {
-        let reason =
-            |error: &dyn fmt::Display| Error::Stopped { group: self.inner.id, reason: error.to_string() };
-        self.inner.raft.shutdown().await.map_err(|error| reason(&error))
+    pub fn shutdown(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let reason =
+                |error: &dyn fmt::Display| Error::Stopped { group: self.inner.id, reason: error.to_string() };
+            self.inner.raft.shutdown().await.map_err(|error| reason(&error))
+        })
     }
 
     pub(crate) fn stopped(&self, fatal: &Fatal<Types>) -> Error {

@@ -8,6 +8,9 @@
 //! This is the only crate that names openraft or raft-engine. All groups share one set of openraft types, so
 //! that the engine is compiled once, and nothing of it shows in the interface.
 //!
+//! Its methods return boxed futures on purpose: a plain `async fn` would be compiled again, with all of the
+//! engine that it reaches, in every crate that awaits it.
+//!
 //! In reading order: [`Machine`] is what a [`Group`] replicates into; a group appends to the [`Log`] of its
 //! node; `apply` carries committed entries from the log into the machine; `peers` and `wire` carry them to
 //! the other members; [`Error`] tells done, surely not done and perhaps done apart.
@@ -34,7 +37,7 @@ mod transport;
 mod wire;
 
 pub use error::{Error, Outcome};
-pub use group::{Checkpoint, Group};
+pub use group::{Checkpoint, Group, Pending};
 pub use in_process::InProcess;
 pub use log::{Log, LogOptions, LogStats};
 pub use machine::{Machine, MachineError, SnapshotSource, Staged};

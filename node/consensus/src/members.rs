@@ -7,6 +7,7 @@ use crate::snapshot::{Arriving, SnapshotData, meta};
 use crate::wire::{self, Request};
 use crate::{Error, MachineError};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use openraft::ChangeMembers;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::ClientWriteResponse;
@@ -20,96 +21,121 @@ type Changed = Result<ClientWriteResponse<Types>, RaftError<Types, ClientWriteEr
 impl Group {
     /// Lets `node` listen. It receives the log, or a snapshot first, and does not vote. Answers when the
     /// change is committed, not when `node` has caught up: see [`Group::wait_caught_up`].
-    pub async fn add_learner(&self, node: NodeId) -> Result<(), Error> {
-        let _one = self.inner.changing.lock().await;
-        let changed = self.inner.raft.add_learner(node.0, (), false).await;
-        self.changed(changed)
+    pub fn add_learner(&self, node: NodeId) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let _one = self.inner.changing.lock().await;
+            let changed = self.inner.raft.add_learner(node.0, (), false).await;
+            self.changed(changed)
+        })
     }
 
     /// Waits until `node` has everything that this leader has committed at some moment during the call.
-    pub async fn wait_caught_up(&self, node: NodeId, limit: Duration) -> Result<(), Error> {
-        let target = self.status().committed;
-        let caught_up = |metrics: &openraft::RaftMetrics<Types>| {
-            let matched =
-                metrics.replication.as_ref().and_then(|all| all.get(&node.0)).and_then(|id| id.as_ref());
-            matched.is_some() && matched.map(|id| id.index()) >= target
-        };
-        self.wait("a member to catch up", limit, caught_up).await.map(drop)
+    pub fn wait_caught_up(&self, node: NodeId, limit: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let target = self.status().committed;
+            let caught_up = |metrics: &openraft::RaftMetrics<Types>| {
+                let matched =
+                    metrics.replication.as_ref().and_then(|all| all.get(&node.0)).and_then(|id| id.as_ref());
+                matched.is_some() && matched.map(|id| id.index()) >= target
+            };
+            self.wait("a member to catch up", limit, caught_up).await.map(drop)
+        })
     }
 
     /// Makes `voters` the members that vote, through a joint configuration. Every new one must be a learner
     /// that has caught up. Those left out stay as learners if `keep_removed`, else they are gone.
-    pub async fn change_voters(&self, voters: &[NodeId], keep_removed: bool) -> Result<(), Error> {
-        let _one = self.inner.changing.lock().await;
+    pub fn change_voters(&self, voters: &[NodeId], keep_removed: bool) -> BoxFuture<'_, Result<(), Error>> {
         let voters: BTreeSet<u64> = voters.iter().map(|node| node.0).collect();
-        let changed = self.inner.raft.change_membership(voters, keep_removed).await;
-        self.changed(changed)
+        Box::pin(async move {
+            let _one = self.inner.changing.lock().await;
+            let changed = self.inner.raft.change_membership(voters, keep_removed).await;
+            self.changed(changed)
+        })
     }
 
     /// Removes learners.
-    pub async fn remove_learners(&self, nodes: &[NodeId]) -> Result<(), Error> {
-        let _one = self.inner.changing.lock().await;
+    pub fn remove_learners(&self, nodes: &[NodeId]) -> BoxFuture<'_, Result<(), Error>> {
         let nodes: BTreeSet<u64> = nodes.iter().map(|node| node.0).collect();
-        let changed = self.inner.raft.change_membership(ChangeMembers::RemoveNodes(nodes), false).await;
-        self.changed(changed)
+        Box::pin(async move {
+            let _one = self.inner.changing.lock().await;
+            let changed = self.inner.raft.change_membership(ChangeMembers::RemoveNodes(nodes), false).await;
+            self.changed(changed)
+        })
     }
 
     /// Hands leadership to `node`, which must be a voter that is nearly up to date, and waits until this node
     /// sees it lead.
-    pub async fn transfer(&self, node: NodeId, limit: Duration) -> Result<(), Error> {
-        if !self.is_leader() {
-            return Err(Error::NotLeader { group: self.inner.id, leader: self.leader() });
-        }
-        if !self.status().voters.contains(&node) {
-            let reason = format!("{node} is not a voter");
-            return Err(Error::Members { group: self.inner.id, reason });
-        }
-        self.inner.raft.trigger().transfer_leader(node.0).await.map_err(|fatal| self.stopped(&fatal))?;
-        self.wait("the new leader", limit, |metrics| metrics.current_leader == Some(node.0)).await.map(drop)
+    pub fn transfer(&self, node: NodeId, limit: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            if !self.is_leader() {
+                return Err(Error::NotLeader { group: self.inner.id, leader: self.leader() });
+            }
+            if !self.status().voters.contains(&node) {
+                let reason = format!("{node} is not a voter");
+                return Err(Error::Members { group: self.inner.id, reason });
+            }
+            self.inner.raft.trigger().transfer_leader(node.0).await.map_err(|fatal| self.stopped(&fatal))?;
+            self.wait("the new leader", limit, |metrics| metrics.current_leader == Some(node.0))
+                .await
+                .map(drop)
+        })
     }
 
     /// Stands for election now, because the leader's node is known to be dead. Voters whose lease of the old
     /// leader has not run out still refuse.
-    pub async fn elect(&self) -> Result<(), Error> {
-        self.inner.raft.trigger().elect(true).await.map_err(|fatal| self.stopped(&fatal))
+    pub fn elect(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(
+            async move { self.inner.raft.trigger().elect(true).await.map_err(|fatal| self.stopped(&fatal)) },
+        )
     }
 
     /// Answers a peer's request.
-    pub async fn handle(&self, request: Bytes) -> Result<Bytes, Error> {
-        let raft = &self.inner.raft;
-        let answer = match Request::decode(request)? {
-            Request::Append(rpc) => raft.append_entries(rpc).await.map(wire::append_answer),
-            Request::Vote(rpc) => raft.vote(rpc).await.map(wire::vote_answer),
-            Request::PreVote(rpc) => raft.pre_vote(rpc).await.map(wire::vote_answer),
-            Request::Transfer(rpc) => {
-                raft.handle_transfer_leader(rpc).await.map(wire::transfer_answer).map_err(RaftError::Fatal)
-            }
-        };
-        answer.map_err(|error| self.stopped(&error.unwrap_fatal()))
+    pub fn handle(&self, request: Bytes) -> BoxFuture<'_, Result<Bytes, Error>> {
+        Box::pin(async move {
+            let raft = &self.inner.raft;
+            let answer = match Request::decode(request)? {
+                Request::Append(rpc) => raft.append_entries(rpc).await.map(wire::append_answer),
+                Request::Vote(rpc) => raft.vote(rpc).await.map(wire::vote_answer),
+                Request::PreVote(rpc) => raft.pre_vote(rpc).await.map(wire::vote_answer),
+                Request::Transfer(rpc) => raft
+                    .handle_transfer_leader(rpc)
+                    .await
+                    .map(wire::transfer_answer)
+                    .map_err(RaftError::Fatal),
+            };
+            answer.map_err(|error| self.stopped(&error.unwrap_fatal()))
+        })
     }
 
     /// Takes a snapshot that a peer streams: `head`, then `pieces` until one is empty. The machine keeps its
     /// state until all has arrived.
-    pub async fn receive_snapshot(&self, head: Bytes, pieces: mpsc::Receiver<Bytes>) -> Result<Bytes, Error> {
-        let head = wire::read_snapshot_head(&head)?;
-        let position = Position::decode(&head.position)
-            .ok_or_else(|| Error::Protocol { reason: "a foreign position".to_owned() })?;
-        let machine = std::sync::Arc::clone(&self.inner.machine);
-        let stage = move || {
-            let mut source = Arriving::new(head.position.clone(), pieces);
-            let staged = machine.stage(&head.position, &mut source)?;
-            if source.is_whole() {
-                return Ok(staged);
-            }
-            Err(MachineError::new("the machine did not read all of the snapshot"))
-        };
-        let staged = tokio::task::spawn_blocking(stage).await;
-        let staged = staged
-            .unwrap_or_else(|error| Err(MachineError::new(error)))
-            .map_err(|error| Error::Protocol { reason: format!("a snapshot was not received: {error}") })?;
-        let snapshot = openraft::Snapshot { meta: meta(&position), snapshot: SnapshotData::Staged(staged) };
-        let answer = self.inner.raft.install_full_snapshot(Vote::from(head.vote), snapshot).await;
-        answer.map(|answer| wire::snapshot_answer(&answer.vote)).map_err(|fatal| self.stopped(&fatal))
+    pub fn receive_snapshot(
+        &self,
+        head: Bytes,
+        pieces: mpsc::Receiver<Bytes>,
+    ) -> BoxFuture<'_, Result<Bytes, Error>> {
+        Box::pin(async move {
+            let head = wire::read_snapshot_head(&head)?;
+            let position = Position::decode(&head.position)
+                .ok_or_else(|| Error::Protocol { reason: "a foreign position".to_owned() })?;
+            let machine = std::sync::Arc::clone(&self.inner.machine);
+            let stage = move || {
+                let mut source = Arriving::new(head.position.clone(), pieces);
+                let staged = machine.stage(&head.position, &mut source)?;
+                if source.is_whole() {
+                    return Ok(staged);
+                }
+                Err(MachineError::new("the machine did not read all of the snapshot"))
+            };
+            let staged = tokio::task::spawn_blocking(stage).await;
+            let staged = staged.unwrap_or_else(|error| Err(MachineError::new(error))).map_err(|error| {
+                Error::Protocol { reason: format!("a snapshot was not received: {error}") }
+            })?;
+            let snapshot =
+                openraft::Snapshot { meta: meta(&position), snapshot: SnapshotData::Staged(staged) };
+            let answer = self.inner.raft.install_full_snapshot(Vote::from(head.vote), snapshot).await;
+            answer.map(|answer| wire::snapshot_answer(&answer.vote)).map_err(|fatal| self.stopped(&fatal))
+        })
     }
 
     fn changed(&self, changed: Changed) -> Result<(), Error> {

@@ -7,6 +7,8 @@
 
 mod record;
 mod store;
+#[cfg(test)]
+mod suite;
 mod window;
 mod writer;
 
@@ -14,6 +16,7 @@ pub(crate) use store::{GroupLog, GroupState};
 
 use crate::options::GroupId;
 use crate::{Error, raft::Types};
+use futures::future::BoxFuture;
 use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
 use raft_engine::{Config, Engine, ReadableSize, RecoveryMode};
@@ -27,6 +30,9 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 /// Operations that may wait for the writer; each is small, their entries are bounded by bytes.
 const QUEUE_OPERATIONS: usize = 4096;
 
+/// Entries of a group that raft-engine moves out of an old file rather than keep the file.
+const FEW_ENTRIES: u64 = 32;
+
 /// How long opening a group waits for its former holder to let go.
 const CLAIM_WAIT: Duration = Duration::from_secs(10);
 
@@ -35,8 +41,8 @@ const CLAIM_WAIT: Duration = Duration::from_secs(10);
 pub struct LogOptions {
     /// Size of a log file in bytes. Files are dropped whole, so smaller ones give space back sooner.
     pub file_bytes: u64,
-    /// Above this size in bytes, [`Log::purge`] drops files, and names the groups that hold old ones back.
-    pub purge_above_bytes: u64,
+    /// Above this size of the log in bytes, [`Log::purge`] names the groups that hold old files back.
+    pub checkpoint_above_bytes: u64,
     /// Bytes of entries that may wait for the writer before appends wait.
     pub queued_bytes: u32,
     /// Bytes of one write; more appends than this are not joined before an fsync.
@@ -50,8 +56,8 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> Self {
         Self {
-            file_bytes: 16 << 20,
-            purge_above_bytes: 64 << 20,
+            file_bytes: 8 << 20,
+            checkpoint_above_bytes: 64 << 20,
             queued_bytes: 64 << 20,
             write_bytes: 8 << 20,
             recent_bytes: 256 << 10,
@@ -150,7 +156,7 @@ impl Log {
             // Commands are compressed columns already; lz4 would cost more than it saves.
             batch_compression_threshold: ReadableSize(0),
             target_file_size: ReadableSize(options.file_bytes),
-            purge_threshold: ReadableSize(options.purge_above_bytes.max(options.file_bytes)),
+            purge_threshold: ReadableSize(options.file_bytes),
             // Recycled files would keep the whole threshold on disk for good.
             enable_log_recycle: false,
             ..Config::default()
@@ -175,20 +181,35 @@ impl Log {
         Ok(Self { shared })
     }
 
-    /// Drops log files that no group needs. Answers the groups that hold old files back: they should be
-    /// checkpointed, which purges them. Blocks on the disk; call it after checkpoints, on a blocking thread.
+    /// Drops log files that no group needs. Answers, when the log is large, the groups that hold old files
+    /// back: they should be checkpointed, which purges them. Blocks on the disk; call it after checkpoints, on
+    /// a blocking thread.
     pub fn purge(&self) -> Result<Vec<GroupId>, Error> {
-        let holding = self
-            .shared
-            .engine
+        let engine = &self.shared.engine;
+        let large = self.disk_bytes() > self.shared.options.checkpoint_above_bytes;
+        // Asked often, raft-engine copies the entries of a group that holds files back. So it is asked only
+        // when the log is large, or when no group has more left than it would copy at once anyway.
+        let left = |group: &u64| match (engine.first_index(*group), engine.last_index(*group)) {
+            (Some(first), Some(last)) => last + 1 - first,
+            _ => 0,
+        };
+        if !large && engine.raft_groups().iter().any(|group| left(group) > FEW_ENTRIES) {
+            return Ok(Vec::new());
+        }
+        let holding = engine
             .purge_expired_files()
             .map_err(|error| Error::LogBroken { reason: format!("purging log files: {error}") })?;
-        Ok(holding.into_iter().map(GroupId).collect())
+        Ok(if large { holding.into_iter().map(GroupId).collect() } else { Vec::new() })
     }
 
     /// Size and work of the log.
     pub fn stats(&self) -> LogStats {
-        self.shared.stats.read(self.shared.engine.get_used_size() as u64)
+        self.shared.stats.read(self.disk_bytes())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.shared.engine.path()).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum()
     }
 
     /// Groups that have anything in the log.
@@ -212,23 +233,27 @@ impl Log {
     }
 
     /// Erases everything of `group` from the log; for a replica that was moved away. The group must not run.
-    pub async fn remove(&self, group: GroupId) -> Result<(), Error> {
-        let claim = self.claim(group).await?;
-        self.wait_for(None, Change::Nothing).await?;
-        let state = GroupState::load(group.0, &self.shared)?;
-        self.wait_for(Some(Arc::new(state)), Change::Remove).await?;
-        drop(claim);
-        Ok(())
+    pub fn remove(&self, group: GroupId) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let claim = self.claim(group).await?;
+            self.wait_for(None, Change::Nothing).await?;
+            let state = GroupState::load(group.0, &self.shared)?;
+            self.wait_for(Some(Arc::new(state)), Change::Remove).await?;
+            drop(claim);
+            Ok(())
+        })
     }
 
     /// Writes what is queued and closes the log; groups must have been shut down.
-    pub async fn close(self) {
-        let sender = self.shared.queue.lock().take();
-        drop(sender);
-        let thread = self.shared.writer.lock().take();
-        if let Some(thread) = thread {
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
+    pub fn close(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let sender = self.shared.queue.lock().take();
+            drop(sender);
+            let thread = self.shared.writer.lock().take();
+            if let Some(thread) = thread {
+                let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            }
+        })
     }
 
     /// Opens the log of `group` for its only writer.

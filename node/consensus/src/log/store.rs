@@ -60,6 +60,10 @@ impl GroupState {
             .map(|v| decode::<Option<u64>>(&v).ok_or_else(|| damaged("truncation mark")))
             .transpose()?;
         let mut end = engine.last_index(id);
+        let follows = purged.map_or(0, |purged| purged.index() + 1);
+        if end >= Some(follows) && engine.first_index(id) > Some(follows) {
+            return Err(damaged(&format!("entry {follows} is missing: it")));
+        }
         if let Some(limit) = truncated {
             end = end.min(limit);
         }
@@ -285,6 +289,11 @@ impl GroupLogReader {
         let (shared, group) = (Arc::clone(&self.shared), self.state.id);
         let read = move || {
             let mut records: Vec<Record> = Vec::new();
+            // A log may begin after the purged mark: openraft asks for what is there.
+            let start = shared.engine.first_index(group).map_or(end, |first| start.max(first));
+            if start >= end {
+                return Ok(Vec::new());
+            }
             shared
                 .engine
                 .fetch_entries_to::<Record>(group, start, end, Some(limit), &mut records)
@@ -317,9 +326,8 @@ impl GroupLogReader {
                 Plan::Disk { start: from, end: to } => match self.read_back(from, to, left).await {
                     Ok(entries) => {
                         left = left.saturating_sub(entries.iter().map(entry::size).sum());
-                        let Some(last) = entries.last().map(RaftEntry::index) else { return Ok(found) };
+                        start = entries.last().map_or(to, |last| last.index() + 1);
                         found.extend(entries);
-                        start = last + 1;
                         if start >= end || left == 0 {
                             return Ok(found);
                         }
