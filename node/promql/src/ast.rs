@@ -85,8 +85,8 @@ pub enum Kind {
     Text {
         /// The value, with U+FFFD for bytes that are not UTF-8.
         value: String,
-        /// Whether all bytes were UTF-8.
-        utf8: bool,
+        /// The bytes, when they are not UTF-8.
+        invalid: Option<Vec<u8>>,
     },
     /// An instant vector selector.
     Selector(Selector),

@@ -4,7 +4,7 @@ use crate::ast::{
     At, Binary, Cardinality, Expr, Kind, Length, LengthExpr, LengthKind, LengthOp, Selector, Type,
 };
 use crate::format::{format_duration, format_general, format_plain};
-use crate::parse::quote;
+use crate::parse::{quote, quote_bytes};
 use plimsoll_model::{METRIC_NAME, MatchOp};
 use std::fmt;
 
@@ -25,6 +25,7 @@ impl fmt::Display for Expr {
         match &self.kind {
             Kind::Number { value, duration: true } => f.write_str(&format_duration((value * 1000.0) as i64)),
             Kind::Number { value, .. } => f.write_str(&format_plain(*value)),
+            Kind::Text { invalid: Some(bytes), .. } => f.write_str(&quote_bytes(bytes)),
             Kind::Text { value, .. } => f.write_str(&quote(value)),
             Kind::Selector(s) => {
                 bare(s, f)?;

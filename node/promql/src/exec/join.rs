@@ -44,11 +44,8 @@ impl Context<'_> {
         let (many, one) = if swapped { (right, left) } else { (left, right) };
         let (many_groups, one_groups) =
             if swapped { (&plan.right, &plan.left) } else { (&plan.left, &plan.right) };
-        let (fill_many, fill_one) = if swapped {
-            (j.matching.fill_right, j.matching.fill_left)
-        } else {
-            (j.matching.fill_left, j.matching.fill_right)
-        };
+        // As in Prometheus, with `group_right` too `fill_right` stands for what the one side lacks.
+        let (fill_many, fill_one) = (j.matching.fill_left, j.matching.fill_right);
         let (many_of, one_of) = (plan.members(many_groups), plan.members(one_groups));
         let mut joiner =
             Joiner { context: self, j, swapped, grid, labels: HashMap::new(), out: Frame::new(grid.steps) };

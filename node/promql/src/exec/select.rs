@@ -5,7 +5,7 @@ use super::frame::{Frame, Row};
 use super::stream::Block;
 use super::window::Windows;
 use crate::error::Error;
-use crate::plan::{Grid, Select};
+use crate::plan::{Grid, Select, TimeOf};
 use plimsoll_model::{Samples, Timestamp, is_stale};
 use std::sync::Arc;
 
@@ -32,12 +32,11 @@ impl Context<'_> {
         Windows::of_select(grid, s, range, self.options.lookback_ms)
     }
 
-    /// The rows of an instant selector; of the samples' timestamps when `timestamps` is given (their start
-    /// timestamps when it says so).
+    /// The rows of an instant selector; of a time of the samples when `timestamps` is given.
     pub(super) fn select_block(
         &self,
         select: &Select,
-        timestamps: Option<bool>,
+        timestamps: Option<TimeOf>,
         grid: Grid,
         block: &Block<'_>,
     ) -> Result<Frame, Error> {
@@ -61,19 +60,20 @@ impl Context<'_> {
             let mut row = Row::empty(labels, grid.steps);
             match timestamps {
                 None => pick_values(samples, picks, &windows, &mut row),
-                Some(start) => {
-                    let starts = if start && self.options.start_timestamps {
-                        block.selection.start_times(i).unwrap_or_default()
-                    } else {
-                        crate::source::StartTimes::default()
-                    };
-                    for step in 0..grid.steps {
+                Some(TimeOf::Info) => {
+                    pick_values(samples, picks, &windows, &mut row);
+                    for step in row.present.clone().ones() {
+                        row.values[step] = times[picks[step] as usize] as f64 / 1000.0;
+                    }
+                }
+                Some(time_of) => {
+                    let start = time_of == TimeOf::Start;
+                    let starts = if start { block.selection.start_times(i) } else { None };
+                    let starts = starts.unwrap_or_default();
+                    let wanted = !start || self.options.start_timestamps;
+                    for step in (0..grid.steps).filter(|_| wanted) {
                         if let Some((t, st)) = pick_time(samples, &starts, picks[step], &windows, step) {
-                            if start && self.options.start_timestamps {
-                                row.set(step, st as f64 / 1000.0);
-                            } else if !start {
-                                row.set(step, t as f64 / 1000.0);
-                            }
+                            row.set(step, if start { st } else { t } as f64 / 1000.0);
                         }
                     }
                     row.lose_name(self.delayed());

@@ -85,8 +85,8 @@ impl Parser<'_> {
             }
             Token::Text => {
                 self.next();
-                let (value, utf8) = self.literal(lexeme)?;
-                Ok(leaf(Kind::Text { value, utf8 }, lexeme.span))
+                let (value, invalid) = self.literal(lexeme)?;
+                Ok(leaf(Kind::Text { value, invalid }, lexeme.span))
             }
             Token::LeftParen => {
                 self.next();

@@ -12,7 +12,7 @@ mod token;
 mod unquote;
 
 pub(crate) use lex::{duration_length, duration_ms, number_length};
-pub(crate) use unquote::{quote, unquote};
+pub(crate) use unquote::{quote, quote_bytes, unquote};
 
 use crate::ast::{Expr, Kind, Selector, Span};
 use crate::error::ParseError;
@@ -178,22 +178,25 @@ impl<'a> Parser<'a> {
         Err(self.error(span, format!("{what} is experimental and not enabled")))
     }
 
-    /// The value of the text literal `lexeme`, and whether it is UTF-8.
-    fn literal(&self, lexeme: Lexeme) -> Result<(String, bool), ParseError> {
+    /// The value of the text literal `lexeme`, and its bytes when they are not UTF-8.
+    fn literal(&self, lexeme: Lexeme) -> Result<(String, Option<Vec<u8>>), ParseError> {
         let bytes = unquote(self.text(lexeme.span)).map_err(|reason| {
             let literal = self.text(lexeme.span);
             self.error(lexeme.span, format!("error unquoting string {literal:?}: {reason}"))
         })?;
         Ok(match String::from_utf8(bytes) {
-            Ok(value) => (value, true),
-            Err(e) => (String::from_utf8_lossy(e.as_bytes()).into_owned(), false),
+            Ok(value) => (value, None),
+            Err(e) => {
+                let bytes = e.into_bytes();
+                (String::from_utf8_lossy(&bytes).into_owned(), Some(bytes))
+            }
         })
     }
 
     /// The value of the text literal `lexeme` as a name or label value, which must be UTF-8.
     fn utf8_literal(&self, lexeme: Lexeme) -> Result<String, ParseError> {
         match self.literal(lexeme)? {
-            (value, true) => Ok(value),
+            (value, None) => Ok(value),
             _ => Err(self.error(lexeme.span, "a label name or value is not valid UTF-8")),
         }
     }

@@ -78,3 +78,17 @@ pub(crate) fn quote(s: &str) -> String {
     out.push('"');
     out
 }
+
+/// Bytes that are not UTF-8 as a literal: what is text as [`quote`] writes it, the rest in hexadecimal.
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let quoted = quote(chunk.valid());
+        out.push_str(&quoted[1..quoted.len() - 1]);
+        for b in chunk.invalid() {
+            out.push_str(&format!("\\x{b:02x}"));
+        }
+    }
+    out.push('"');
+    out
+}

@@ -208,9 +208,9 @@ impl Builder {
         if let Some(p) = &a.param {
             param_span = p.unwrapped().span;
             match &p.unwrapped().kind {
-                Kind::Text { value, utf8 } => {
-                    if !utf8 || value.is_empty() {
-                        let message = format!("invalid label name {}", crate::parse::quote(value));
+                Kind::Text { value, invalid } => {
+                    if invalid.is_some() || value.is_empty() {
+                        let message = format!("invalid label name {}", p.unwrapped());
                         return Err(Error::Evaluation(message));
                     }
                     label = value.clone();
@@ -310,28 +310,59 @@ impl Builder {
                 list.push(m.clone());
             }
         }
-        let names = match name_matchers.as_slice() {
-            [] => vec![Matcher::equal(METRIC_NAME, "target_info")],
-            some => some.to_vec(),
-        };
+        let positive = |m: &Matcher| matches!(m.op, MatchOp::Equal | MatchOp::Regex);
+        if name_matchers.is_empty() {
+            name_matchers.push(Matcher::equal(METRIC_NAME, "target_info"));
+        } else if !name_matchers.iter().any(positive) {
+            name_matchers.insert(0, Matcher::new(METRIC_NAME, MatchOp::Regex, ".+_info"));
+        }
+        let (at, offset) = self.info_time(&args[0])?.unwrap_or((None, 0));
         let select = Select {
-            matchers: names,
-            at: None,
-            offset: 0,
+            matchers: matchers.iter().chain(&name_matchers).cloned().collect(),
+            at,
+            offset,
             anchored: false,
             smoothed: false,
             span: args[0].span,
         };
-        let info =
-            Info { input: input.node, metrics: Node::Timestamp(select, false), matchers, name_matchers };
+        let metrics = Node::Timestamp(select, TimeOf::Info);
+        let info = Info { input: input.node, metrics, matchers, name_matchers };
         Ok(Built { node: Node::Info(Box::new(info)), invariant: false, wrap: false })
+    }
+
+    /// The time at which info metrics are looked at: that of the first selector of the argument.
+    fn info_time(&self, expr: &Expr) -> Result<Option<(Option<Timestamp>, i64)>, Error> {
+        let first = |exprs: &mut dyn Iterator<Item = &Expr>| -> Result<_, Error> {
+            for e in exprs {
+                let found = self.info_time(e)?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            Ok(None)
+        };
+        match &expr.kind {
+            Kind::Selector(s) | Kind::Matrix { selector: s, .. } => {
+                Ok(Some((self.at(s.at), self.offset(s.offset.as_ref())?)))
+            }
+            Kind::Subquery(s) => Ok(match self.info_time(&s.expr)? {
+                Some((None, offset)) => Some((self.at(s.at), offset + self.offset(s.offset.as_ref())?)),
+                other => other,
+            }),
+            Kind::Paren(e) => self.info_time(e),
+            Kind::Unary { operand, .. } => self.info_time(operand),
+            Kind::Binary(b) => first(&mut [&b.left, &b.right].into_iter()),
+            Kind::Call { args, .. } => first(&mut args.iter()),
+            Kind::Aggregate(a) => first(&mut a.param.iter().chain([&a.expr])),
+            Kind::Number { .. } | Kind::Text { .. } => Ok(None),
+        }
     }
 
     /// A function that is not of a range vector.
     fn function(&self, name: &str, nodes: Vec<Node>, args: &[Expr], expr: &Expr) -> Result<Node, Error> {
         let span_of = |i: usize| args.get(i).map_or(expr.span, |a| a.unwrapped().span);
         let text = |i: usize| match args.get(i).map(|a| &a.unwrapped().kind) {
-            Some(Kind::Text { value, utf8 }) => (value.clone(), *utf8),
+            Some(Kind::Text { value, invalid }) => (value.clone(), invalid.is_none()),
             _ => (String::new(), true),
         };
         let texts = |from: usize| (from..args.len()).map(|i| text(i).0).collect::<Vec<_>>();
@@ -351,10 +382,10 @@ impl Builder {
         Ok(match name {
             "time" => Node::Time,
             "timestamp" | "start_timestamp" => match (&args[0].unwrapped().kind, *take_box()) {
-                (Kind::Selector(_), Node::Select(s)) => Node::Timestamp(s, name != "timestamp"),
+                (Kind::Selector(_), Node::Select(s)) => Node::Timestamp(s, time_of(name)),
                 (Kind::Selector(s), _) => {
                     let select = self.select(s, span_of(0))?;
-                    Node::Timestamp(select, name != "timestamp")
+                    Node::Timestamp(select, time_of(name))
                 }
                 (_, inner) if name == "timestamp" => Node::EvalTime(Box::new(inner)),
                 (_, inner) => Node::Nothing(Box::new(inner)),
@@ -411,6 +442,10 @@ fn label_name((name, utf8): (String, bool), what: &str) -> Result<String, Error>
         return Ok(name);
     }
     Err(Error::Evaluation(format!("invalid {what}: {name}")))
+}
+
+fn time_of(function: &str) -> TimeOf {
+    if function == "timestamp" { TimeOf::Sample } else { TimeOf::Start }
 }
 
 fn check_extension(function: RangeFn, source: &RangeSource) -> Result<(), Error> {

@@ -143,8 +143,8 @@ pub(crate) enum Node {
     /// The answer of a leaf.
     Leaf(usize),
     Select(Select),
-    /// `timestamp(selector)`, or `start_timestamp(selector)`.
-    Timestamp(Select, bool),
+    /// The times of the selected samples rather than their values.
+    Timestamp(Select, TimeOf),
     Range(Box<RangeCall>),
     /// A top-level range vector.
     Raw(Select, i64),
@@ -197,6 +197,17 @@ pub(crate) struct Subquery {
     pub(crate) step: i64,
     pub(crate) offset: i64,
     pub(crate) at: Option<Timestamp>,
+}
+
+/// Which time of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TimeOf {
+    /// `timestamp()`.
+    Sample,
+    /// `start_timestamp()`.
+    Start,
+    /// That of an info metric, which keeps its name; histograms stay, so that they can be refused.
+    Info,
 }
 
 /// Where a range function reads.

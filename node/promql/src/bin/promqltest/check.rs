@@ -199,8 +199,9 @@ fn pin(expr: &mut Expr, time: i64) -> bool {
             true
         }
         Node::Subquery(s) => {
+            // Below a subquery with a fixed time nothing is changed.
             set(&mut s.at);
-            steady(&s.expr)
+            true
         }
         Node::Paren(e) => pin(e, time),
         Node::Unary { operand, .. } => pin(operand, time),
@@ -220,9 +221,4 @@ fn pin(expr: &mut Expr, time: i64) -> bool {
             pin(&mut a.expr, time) && param
         }
     }
-}
-
-/// Below a subquery with a fixed time nothing is changed.
-fn steady(_expr: &Expr) -> bool {
-    true
 }

@@ -46,18 +46,14 @@ fn with_hint(h: &Histogram, before: Option<&Histogram>) -> Histogram {
     if out.is_stale() || before.is_stale() {
         return out;
     }
-    let fell = out.count < before.count;
-    let other_layout = out.schema != before.schema || out.zero_threshold != before.zero_threshold;
-    let other_bounds = out.custom_values != before.custom_values;
-    out.reset_hint = if fell {
-        ResetHint::Yes
-    } else if other_layout {
-        ResetHint::Unknown
-    } else if other_bounds || histogram_was_reset(&out, before) {
-        ResetHint::Yes
-    } else {
-        ResetHint::No
-    };
+    // Only the samples after the first of a chunk are known to follow without a reset; a reset or another layout
+    // begins a chunk, of which nothing is known.
+    let same_layout = out.schema == before.schema
+        && out.zero_threshold == before.zero_threshold
+        && out.custom_values == before.custom_values;
+    if same_layout && !histogram_was_reset(&out, before) {
+        out.reset_hint = ResetHint::No;
+    }
     out
 }
 
