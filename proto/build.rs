@@ -19,6 +19,7 @@ fn main() {
     let descriptors = protox::compile(FILES, [&root]).expect("the .proto files are valid");
     tonic_prost_build::configure()
         .build_transport(true)
+        .codec_path("crate::codec::BoundedCodec")
         .compile_fds(descriptors)
         .expect("code is generated from valid descriptors");
 }

@@ -5,6 +5,7 @@
 //! and the text exposition that is written out ([`exposition`]).
 //! Does not own: HTTP, routing of samples, any state between two requests.
 
+pub mod codec;
 pub mod convert;
 pub mod escape;
 pub mod exposition;

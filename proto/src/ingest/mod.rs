@@ -40,7 +40,7 @@ pub use error::DecodeError;
 pub use json_lines::{json_lines, write_json_line};
 pub use labels::RawLabels;
 pub use limits::Limits;
-pub use native::native;
+pub use native::{native, write_request_weight};
 pub use negotiate::{
     EXEMPLARS_WRITTEN, HISTOGRAMS_WRITTEN, RemoteWrite, SAMPLES_WRITTEN, Unsupported, negotiate,
 };

@@ -3,6 +3,7 @@
 use super::compression::clear;
 use super::intake::Intake;
 use super::key::{Format, Keys};
+use super::wire::{Fields, Wire};
 use super::{DecodeError, Decoded, Limits, Metadata, MetricType, RawLabels, Refusal, Scratch, Sink};
 use crate::v1;
 use plimsoll_model::Histogram;
@@ -68,6 +69,43 @@ fn take_series<S: Sink + ?Sized>(
         intake.histogram(&mut current, sample.timestamp, histogram)?;
     }
     Ok(())
+}
+
+/// Most memory, in bytes, that a [`v1::WriteRequest`] with these bytes takes once it is decoded.
+pub fn write_request_weight(message: &[u8]) -> Result<usize, DecodeError> {
+    let mut weight = 0usize;
+    let mut fields = Fields::new(message);
+    while let Some((number, value)) = fields.next()? {
+        let field = value.bytes()?;
+        weight = weight.saturating_add(match number {
+            1 => 2 * size_of::<v1::Series>() + series_weight(field)?,
+            2 => 2 * size_of::<v1::Metadata>() + field.len(),
+            _ => 0,
+        });
+    }
+    Ok(weight)
+}
+
+/// Vectors grow by doubling, so an item costs up to twice its size.
+fn series_weight(series: &[u8]) -> Result<usize, DecodeError> {
+    let mut weight = 0usize;
+    let mut fields = Fields::new(series);
+    while let Some((number, value)) = fields.next()? {
+        let bytes = if let Wire::Bytes(bytes) = value { bytes.len() } else { 8 };
+        weight = weight.saturating_add(match number {
+            1 => 2 * size_of::<v1::Label>() + bytes,
+            // Packed: the numbers are the bytes without a continuation bit, each of which becomes eight.
+            2 => match value {
+                Wire::Bytes(packed) => 16 * packed.iter().filter(|b| **b < 0x80).count(),
+                _ => 16,
+            },
+            3 => 2 * bytes,
+            // A span has two bytes at least and takes eight, with its own tag and length four.
+            4 => 2 * size_of::<v1::HistogramSample>() + 4 * bytes,
+            _ => 0,
+        });
+    }
+    Ok(weight)
 }
 
 impl v1::Histogram {
