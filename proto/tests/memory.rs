@@ -64,6 +64,7 @@ impl Sink for Known {
     }
 }
 
+type Request<'a> = &'a dyn Fn(usize) -> Vec<u8>;
 type Decoder = fn(&[u8], &mut Scratch) -> Result<Decoded, DecodeError>;
 
 const V1: Decoder =
@@ -106,7 +107,7 @@ fn known_series_and_their_samples_cost_no_allocation() {
         (0..n).map(line).collect::<String>().into_bytes()
     };
     let snappy = |n| snap::raw::Encoder::new().compress_vec(&message_v1(n)).expect("short enough");
-    let cases: [(&str, Decoder, &dyn Fn(usize) -> Vec<u8>); 5] = [
+    let cases: [(&str, Decoder, Request<'_>); 5] = [
         ("1.0", V1, &message_v1),
         ("1.0 in snappy", SNAPPY, &snappy),
         ("2.0", V2, &message_v2),
