@@ -1,5 +1,5 @@
 use super::{Limits, Refusal};
-use plimsoll_model::{Labels, LabelsError, METRIC_NAME, varint};
+use plimsoll_model::{Labels, LabelsError, varint};
 use smallvec::SmallVec;
 use std::fmt::Write;
 
@@ -104,7 +104,7 @@ fn check(name: &[u8], value: &[u8], before: usize, limits: &Limits) -> Result<()
         return Err(Refusal::LabelValueTooLong);
     }
     // A value that is dropped for being empty would leave its name unchecked.
-    if name != METRIC_NAME.as_bytes() && value.is_empty() && std::str::from_utf8(name).is_err() {
+    if value.is_empty() && std::str::from_utf8(name).is_err() {
         return Err(Refusal::NotUtf8);
     }
     Ok(())
