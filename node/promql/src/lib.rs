@@ -34,6 +34,7 @@ pub use exec::{Answer, Partial, Point, RangeSeries, Series, Stats, Value, execut
 pub use format::{format_duration, format_float, format_plain};
 pub use functions::{FUNCTIONS, Function, function};
 pub use hist::histogram_was_reset;
+pub use hist::{Bucket, all_buckets};
 pub use json::expr_json;
 pub use notes::{Note, Notes, Severity};
 pub use parse::{MAX_DEPTH, MAX_LENGTH, ParseOptions, parse, parse_selector};

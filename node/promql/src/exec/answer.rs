@@ -36,8 +36,9 @@ pub struct RangeSeries {
     pub floats: Vec<(Timestamp, f64)>,
     /// Its histograms in order of time.
     pub histograms: Vec<(Timestamp, Arc<Histogram>)>,
+    /// What the samples hold of the query's budget.
     #[serde(skip)]
-    pub(crate) held: Arc<Held>,
+    pub(crate) _held: Arc<Held>,
 }
 
 impl PartialEq for RangeSeries {
@@ -58,7 +59,7 @@ impl RangeSeries {
             labels: row.labels.clone(),
             floats: row.present.ones().map(|i| (grid.time(i), row.values[i])).collect(),
             histograms,
-            held: Arc::default(),
+            _held: Arc::default(),
         }
     }
 
@@ -127,10 +128,8 @@ pub(super) fn vector_of(frame: Frame) -> Vec<Series> {
 
 /// The rows of a frame as series over time, sorted.
 pub(super) fn matrix_of(frame: Frame, grid: Grid) -> Vec<RangeSeries> {
-    let held = Arc::new(frame.held.into_iter().collect::<Vec<_>>());
     let mut out: Vec<RangeSeries> =
         frame.rows.iter().filter(|r| !r.is_empty()).map(|r| RangeSeries::of_row(r, grid)).collect();
-    drop(held);
     out.sort_by(|a, b| a.labels.cmp(&b.labels));
     out
 }

@@ -6,6 +6,7 @@ use crate::hist::{HistogramMath, Incompatible, Outcome, Total};
 use crate::notes::{Notes, Operation};
 use crate::plan::RangeFn;
 use plimsoll_model::{Histogram, ResetHint, Timestamp};
+use std::sync::Arc;
 
 /// Notes what happened when histograms were joined; `None` when they could not be.
 pub(super) fn noted(
@@ -25,6 +26,18 @@ pub(super) fn noted(
         Err(Incompatible) => {
             notes.mixed_schemas(call.span, name);
             None
+        }
+    }
+}
+
+/// Finds counter resets between neighbours that do not tell of them.
+pub(super) fn find_resets(samples: &mut [(Timestamp, Arc<Histogram>)]) {
+    for i in 1..samples.len() {
+        let (before, now) = samples.split_at_mut(i);
+        let (before, now) = (&before[i - 1].1, &mut now[0].1);
+        if now.reset_hint == ResetHint::Unknown && !now.is_stale() && !before.is_stale() {
+            let hint = if now.is_reset_of(before) { ResetHint::Yes } else { ResetHint::No };
+            Arc::make_mut(now).reset_hint = hint;
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Context;
 use super::answer::RangeSeries;
 use super::rates::extend_floats;
 use crate::error::Error;
-use crate::plan::{Grid, Node, Select, Subquery};
+use crate::plan::{Grid, Select, Subquery};
 use crate::source::StartTimes;
 use plimsoll_model::{FloatColumn, Histogram, Samples, TimeRange, Timestamp, is_stale};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Context<'_> {
                     .filter(|(t, _)| inside(*t))
                     .collect(),
                 histograms: cleaned.histograms.into_iter().filter(|(t, _)| inside(*t)).collect(),
-                held: Arc::new(held),
+                _held: Arc::new(held),
             };
             if grid.steps == 1 && (select.anchored || select.smoothed) {
                 if !series.histograms.is_empty() {
@@ -114,11 +114,5 @@ impl Context<'_> {
             }
         }
         Ok(out)
-    }
-
-    /// Whether `node` answers with a range of samples.
-    #[allow(dead_code)]
-    pub(super) fn is_raw(node: &Node) -> bool {
-        matches!(node, Node::RawSubquery(_) | Node::Raw(..))
     }
 }

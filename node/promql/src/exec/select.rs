@@ -40,7 +40,7 @@ impl Context<'_> {
         grid: Grid,
         block: &Block<'_>,
     ) -> Result<Frame, Error> {
-        let read = self.read(block)?;
+        let read = self.read(select, block)?;
         let windows = self.select_windows(select, grid);
         let mut frame = Frame::new(grid.steps);
         let mut cached: Option<(Arc<Vec<Timestamp>>, Vec<u32>)> = None;

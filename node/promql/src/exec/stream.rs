@@ -196,7 +196,7 @@ impl Context<'_> {
             call.args.iter().map(|a| self.scalars(a, grid)).collect::<Result<_, _>>()?;
         match &call.source {
             RangeSource::Select(select) => {
-                let samples = self.read(block)?;
+                let samples = self.read(select, block)?;
                 let windows = self.range_windows(select, call.range, grid);
                 self.range_rows(call, Some(select), &args, windows, grid, samples, block)
             }
@@ -214,12 +214,15 @@ impl Context<'_> {
     }
 
     /// The samples of a block, counted.
-    pub(super) fn read(&self, block: &Block<'_>) -> Result<ReadBlock, Error> {
+    pub(super) fn read(&self, select: &Select, block: &Block<'_>) -> Result<ReadBlock, Error> {
         let mut samples = Vec::with_capacity(block.which.len());
         block.selection.read(block.which.clone(), &mut samples)?;
         let total: usize = samples.iter().map(Samples::len).sum();
         self.budget.count_read(total);
         let held = self.budget.hold(total, 16)?;
+        if select.figures {
+            samples.iter_mut().for_each(|s| super::histograms::find_resets(&mut s.histograms));
+        }
         Ok(ReadBlock { samples, _held: held })
     }
 }

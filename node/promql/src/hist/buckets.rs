@@ -5,10 +5,13 @@ use plimsoll_model::{Histogram, Span};
 
 /// A bucket and its bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bucket {
-    pub(crate) lower: f64,
-    pub(crate) upper: f64,
-    pub(crate) count: f64,
+pub struct Bucket {
+    /// Where it begins.
+    pub lower: f64,
+    /// Where it ends.
+    pub upper: f64,
+    /// Observations in it.
+    pub count: f64,
 }
 
 /// The populated and the empty buckets of a side, by index.
@@ -73,7 +76,7 @@ pub(super) fn negative(h: &Histogram) -> Vec<Bucket> {
 }
 
 /// All buckets in ascending order, the zero bucket where it is populated.
-pub(crate) fn all_buckets(h: &Histogram) -> Vec<Bucket> {
+pub fn all_buckets(h: &Histogram) -> Vec<Bucket> {
     let mut out = negative(h);
     out.reverse();
     if h.zero_count > 0.0 {

@@ -8,7 +8,8 @@ mod reset;
 mod total;
 mod trim;
 
-pub(crate) use buckets::{Bucket, all_buckets, text};
+pub(crate) use buckets::text;
+pub use buckets::{Bucket, all_buckets};
 pub(crate) use reset::{is_reset, same};
 pub(crate) use total::{Incompatible, Outcome, Total};
 pub(crate) use trim::trim;

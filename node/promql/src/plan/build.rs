@@ -7,6 +7,7 @@ use crate::ast::{self, At, Cardinality, Expr, Kind, Length, Selector};
 use crate::error::Error;
 use crate::parse::{ParseOptions, parse};
 use plimsoll_model::{METRIC_NAME, MatchOp};
+use std::cell::Cell;
 
 impl Plan {
     /// Plans `text` for one time.
@@ -51,7 +52,7 @@ impl Plan {
             );
             return Err(Error::Times(message));
         }
-        let builder = Builder { times, options };
+        let builder = Builder { times, options, figures: Cell::default() };
         let root = match builder.top_level(&expr)? {
             Some(raw) => raw,
             None => {
@@ -68,6 +69,16 @@ impl Plan {
 struct Builder {
     times: Times,
     options: Options,
+    figures: Cell<Figures>,
+}
+
+/// Whether what is above a selector looks at count and sum of histograms alone.
+#[derive(Clone, Copy, Default)]
+struct Figures {
+    /// Below `histogram_count` and its kin.
+    wanted: bool,
+    /// Below something that needs the buckets.
+    blocked: bool,
 }
 
 /// An operator, and whether it is the same at every step.
@@ -107,6 +118,24 @@ impl Builder {
     }
 
     fn build(&self, expr: &Expr) -> Result<Built, Error> {
+        let above = self.figures.get();
+        let mut below = above;
+        match &expr.kind {
+            Kind::Binary(b) => below.blocked |= matches!(b.op, BinaryOp::TrimUpper | BinaryOp::TrimLower),
+            Kind::Call { function, .. } => match function.name {
+                "histogram_count" | "histogram_sum" | "histogram_avg" => below.wanted = true,
+                "histogram_quantile" | "histogram_quantiles" | "histogram_fraction" => below.blocked = true,
+                _ => {}
+            },
+            _ => {}
+        }
+        self.figures.set(below);
+        let built = self.build_kind(expr);
+        self.figures.set(above);
+        built
+    }
+
+    fn build_kind(&self, expr: &Expr) -> Result<Built, Error> {
         match &expr.kind {
             Kind::Number { value, .. } => Ok(constant(Node::Number(*value))),
             Kind::Text { value, .. } => Ok(constant(Node::Text(value.clone()))),
@@ -139,6 +168,7 @@ impl Builder {
             offset: self.offset(s.offset.as_ref())?,
             anchored: s.anchored,
             smoothed: s.smoothed,
+            figures: self.figures.get().wanted && !self.figures.get().blocked,
             span,
         })
     }
@@ -158,7 +188,11 @@ impl Builder {
 
     /// The subquery, and whether it has a fixed time.
     fn subquery(&self, s: &ast::Subquery) -> Result<(Subquery, bool), Error> {
-        let inner = self.build(&s.expr)?;
+        let above = self.figures.get();
+        self.figures.set(Figures { blocked: true, ..above });
+        let inner = self.build(&s.expr);
+        self.figures.set(above);
+        let inner = inner?;
         let input = if inner.invariant { Node::Once(Box::new(inner.node)) } else { inner.node };
         let step = match &s.step {
             Some(step) => self.times.length(step, false)?,
@@ -323,6 +357,7 @@ impl Builder {
             offset,
             anchored: false,
             smoothed: false,
+            figures: false,
             span: args[0].span,
         };
         let metrics = Node::Timestamp(select, TimeOf::Info);

@@ -186,6 +186,8 @@ pub(crate) struct Select {
     pub(crate) offset: i64,
     pub(crate) anchored: bool,
     pub(crate) smoothed: bool,
+    /// Whether only count and sum of histograms are looked at: then counter resets are found while reading.
+    pub(crate) figures: bool,
     pub(crate) span: Span,
 }
 

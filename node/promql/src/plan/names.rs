@@ -16,6 +16,7 @@ macro_rules! functions {
             }
 
             /// The name in PromQL.
+            #[allow(dead_code)]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }

@@ -35,7 +35,7 @@ pub fn store(load: &Load, into: &mut MemorySource) -> Result<(), String> {
 /// A storage compares a histogram with the one before it and keeps the outcome.
 fn with_hint(h: &Histogram, before: Option<&Histogram>) -> Histogram {
     let mut out = h.clone();
-    if matches!(h.reset_hint, ResetHint::Gauge | ResetHint::Yes) {
+    if h.reset_hint == ResetHint::Gauge {
         return out;
     }
     let Some(before) = before.filter(|b| b.reset_hint != ResetHint::Gauge) else {
