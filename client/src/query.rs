@@ -3,10 +3,11 @@
 use crate::answer::{Data, WireLabels};
 use crate::client::Reported;
 use crate::encode::{Params, label_segment};
-use crate::status::{BuildInfo, Cardinality, Metadata, Status};
+use crate::status::{BuildInfo, Cardinality, Metadata, Status, without_nulls};
 use crate::transport::Request;
 use crate::{Answer, Client, Error};
 use plimsoll_model::{Labels, Timestamp};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -102,12 +103,12 @@ impl Client {
 
     /// What the node says about itself and its cluster.
     pub async fn status(&self) -> Result<Status, Error> {
-        Ok(self.ask(&get("/api/v1/status", &Params::default())).await?.data)
+        self.ask_tolerantly("/api/v1/status", &Params::default()).await
     }
 
     /// Version of the node.
     pub async fn build_info(&self) -> Result<BuildInfo, Error> {
-        Ok(self.ask(&get("/api/v1/status/buildinfo", &Params::default())).await?.data)
+        self.ask_tolerantly("/api/v1/status/buildinfo", &Params::default()).await
     }
 
     /// Where the series are: the `limit` largest metrics, labels and pairs.
@@ -117,7 +118,14 @@ impl Client {
         for matcher in matchers {
             p.add("match[]", matcher);
         }
-        Ok(self.ask(&get("/api/v1/cardinality", &p)).await?.data)
+        self.ask_tolerantly("/api/v1/cardinality", &p).await
+    }
+
+    /// Asks for what nodes of other versions say differently.
+    async fn ask_tolerantly<T: DeserializeOwned>(&self, path: &str, params: &Params) -> Result<T, Error> {
+        let data: serde_json::Value = self.ask(&get(path, params)).await?.data;
+        let read = serde_json::from_value(without_nulls(data));
+        read.map_err(|e| Error::Answer { url: self.url().to_owned(), reason: e.to_string() })
     }
 
     /// The node's own metrics in Prometheus' text format.

@@ -184,10 +184,28 @@ pub struct Metadata {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BuildInfo {
-    /// The version.
+    /// The version of Prometheus whose API the server follows.
     pub version: String,
+    /// What the server is: `plimsoll`, or empty for others.
+    pub application: String,
+    /// The version of Plimsoll.
+    #[serde(rename = "plimsollVersion")]
+    pub plimsoll_version: String,
     /// The commit.
     pub revision: String,
+}
+
+/// `value` without members that are null: to say "not known" so is a node's right, and a default serves for it.
+pub(crate) fn without_nulls(mut value: serde_json::Value) -> serde_json::Value {
+    match &mut value {
+        serde_json::Value::Object(members) => {
+            members.retain(|_, v| !v.is_null());
+            members.values_mut().for_each(|v| *v = without_nulls(v.take()));
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|v| *v = without_nulls(v.take())),
+        _ => {}
+    }
+    value
 }
 
 /// Takes a number, a text or null as text: ids are shown, never reckoned with.
@@ -221,6 +239,10 @@ mod tests {
         let status: Status =
             serde_json::from_str(r#"{"cluster":{"nodes":[{"id":1},{"id":2}]}}"#).expect("a status");
         assert_eq!(status.cluster.node_count(), Some(2));
+        let nulls: serde_json::Value =
+            serde_json::json!({"shards": [{"id": 2, "term": null, "leader": null}]});
+        let status: Status = serde_json::from_value(without_nulls(nulls)).expect("a status");
+        assert_eq!((status.shards[0].id, status.shards[0].term), (2, 0));
         assert_eq!(serde_json::from_str::<Status>("{}").expect("an empty status"), Status::default());
     }
 }

@@ -63,8 +63,8 @@ fn listing(found: &crate::Cardinality) -> Listing {
             Cell::text("label"),
             Cell::text(&b.name),
             none(),
-            Cell::count(b.series),
-            share(b.series),
+            if b.series > 0 { Cell::count(b.series) } else { none() },
+            if b.series > 0 { share(b.series) } else { none() },
             Cell::count(b.values),
         ];
         l.push(row, json!({"kind": "label", "name": b.name, "series": b.series, "values": b.values}));

@@ -224,6 +224,7 @@ fn unescape(text: &str) -> Result<String, String> {
 mod tests {
     use super::super::escape;
     use super::*;
+    use proptest::{collection::vec, prelude::*};
 
     #[test]
     fn rows_of_one_series_become_one_line() {
@@ -256,6 +257,31 @@ mod tests {
         let fields = fields(&cell).expect("fields");
         let pairs = series(&fields[0]).expect("a series");
         assert_eq!(Labels::from_pairs(pairs), Ok(labels));
+    }
+
+    proptest! {
+        #[test]
+        fn any_series_comes_back_from_its_csv_field(pairs in vec((".{1,8}", ".{0,12}"), 0..5)) {
+            let Ok(labels) = Labels::from_pairs(pairs) else { return Ok(()) };
+            let mut text = String::new();
+            plimsoll_proto::exposition::write_series(&mut text, &labels);
+            let cell = escape::csv(&text).into_owned();
+            let fields = fields(&cell).expect("fields");
+            prop_assert_eq!(fields.len(), 1);
+            let pairs = series(&fields[0]).expect("a series");
+            prop_assert_eq!(Labels::from_pairs(pairs), Ok(labels));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(header in ".*", rows in ".*") {
+            if let Ok(header) = Header::parse(&header) {
+                let _ = header.json_lines(&rows);
+            }
+            let header = Header::parse("series,time,value").expect("a header");
+            let _ = header.json_lines(&rows);
+            let _ = header.json_lines(&format!("\"{rows}\",1,1"));
+            let _ = series(&rows);
+        }
     }
 
     #[test]

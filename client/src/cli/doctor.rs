@@ -1,7 +1,7 @@
 use super::output::{Cell, Column, Listing};
 use super::units::{now, show_bytes, show_duration};
 use super::{Global, Outcome, exit::Exit, status};
-use crate::{Client, Data, Error, Sample, Value};
+use crate::{BuildInfo, Client, Data, Error, Sample, Value};
 use plimsoll_model::Labels;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -146,7 +146,7 @@ fn clock(node: SystemTime, here: SystemTime) -> Check {
 async fn remote(client: &Client) -> Vec<Check> {
     let mut checks = Vec::new();
     match client.build_info().await {
-        Ok(info) => checks.push(version(&info.version, env!("CARGO_PKG_VERSION"))),
+        Ok(info) => checks.push(version(&info, env!("CARGO_PKG_VERSION"))),
         Err(e) => checks.push(Check::warn("version", e.to_string(), "plimsoll status")),
     }
     match client.status().await {
@@ -170,7 +170,12 @@ async fn remote(client: &Client) -> Vec<Check> {
     checks
 }
 
-fn version(node: &str, own: &str) -> Check {
+fn version(info: &BuildInfo, own: &str) -> Check {
+    let node = info.plimsoll_version.as_str();
+    if node.is_empty() {
+        let found = format!("not a Plimsoll node; it follows the API of Prometheus {}", info.version);
+        return Check::warn("version", found, "only query, range, labels and series work there");
+    }
     let found = format!("node {node}, this command {own}");
     let minor = |v: &str| v.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
     if node == own || minor(node) == minor(own) {
@@ -272,8 +277,10 @@ mod tests {
 
     #[test]
     fn versions_of_one_minor_get_along() {
-        assert_eq!(version("0.1.3", "0.1.0").verdict, Verdict::Ok);
-        assert_eq!(version("0.2.0", "0.1.0").verdict, Verdict::Warn);
+        let node = |v: &str| BuildInfo { plimsoll_version: v.to_owned(), ..BuildInfo::default() };
+        assert_eq!(version(&node("0.1.3"), "0.1.0").verdict, Verdict::Ok);
+        assert_eq!(version(&node("0.2.0"), "0.1.0").verdict, Verdict::Warn);
+        assert!(version(&node(""), "0.1.0").found.starts_with("not a Plimsoll node"));
     }
 
     #[test]

@@ -178,6 +178,7 @@ pub(super) fn show_short(v: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn durations_are_read_in_every_form() {
@@ -228,6 +229,22 @@ mod tests {
             "2023-11-14T25:00:00Z",
         ] {
             assert!(moment(text, now).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_number_makes_them_panic(text in "[-+.:0-9a-zA-Z ]{0,24}", any in ".*", n: u64, v: f64) {
+            for text in [&text, &any] {
+                let _ = (duration(text), moment(text, n as i64));
+            }
+            let _ = (show_time(n as i64), show_duration(Duration::from_millis(n)), show_bytes(n));
+            let _ = (show_count(n), show_rate(v), show_short(v), show_value(v));
+        }
+
+        #[test]
+        fn a_time_that_is_shown_is_read_back(ms in -62_135_596_800_000i64..253_402_300_800_000) {
+            prop_assert_eq!(moment(&show_time(ms), 0), Ok(ms));
         }
     }
 

@@ -4,10 +4,19 @@ use std::io;
 use std::time::Duration;
 use tonic::{Code, Status};
 
+/// What was asked, where a code means different things.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    /// To store samples; a message can only be too large on its way there.
+    Write,
+    /// For an answer of at most so many bytes.
+    Answer { limit_bytes: usize },
+}
+
 /// A gRPC status as the error that HTTP would have given.
 ///
 /// A status without a cause came from the node; with one it was made on this side, where the connection failed.
-pub(super) fn error(url: &str, status: Status, limit_bytes: usize) -> Error {
+pub(super) fn error(url: &str, status: Status, asked: Asked) -> Error {
     let url = url.to_owned();
     if let Some(io) = io_cause(&status) {
         let reason = io.to_string();
@@ -23,14 +32,18 @@ pub(super) fn error(url: &str, status: Status, limit_bytes: usize) -> Error {
     let message = status.message().to_owned();
     let refused = |status| Error::Refused { status, kind: None, message: message.clone(), written: None };
     match status.code() {
-        Code::InvalidArgument | Code::FailedPrecondition => refused(400),
+        Code::InvalidArgument => refused(400),
+        Code::FailedPrecondition => refused(422),
         Code::Unauthenticated => refused(401),
         Code::PermissionDenied => refused(403),
         Code::NotFound => refused(404),
         Code::AlreadyExists | Code::Aborted => refused(409),
         Code::Unimplemented => refused(501),
-        Code::OutOfRange if message.contains("decoded message length") => Error::TooLarge { limit_bytes },
-        Code::OutOfRange => refused(413),
+        Code::OutOfRange => match asked {
+            Asked::Write => refused(413),
+            // tonic's own refusal of a message beyond the limit, on this side of the wire.
+            Asked::Answer { limit_bytes } => Error::TooLarge { limit_bytes },
+        },
         Code::ResourceExhausted => {
             Error::Busy { status: 429, message: message.clone(), retry_after: retry_after(&status) }
         }
@@ -104,7 +117,7 @@ mod tests {
             (Code::Internal, Fault::Ours, Outcome::Perhaps),
         ];
         for (code, fault, outcome) in cases {
-            let e = error("u", Status::new(code, "m"), 1);
+            let e = error("u", Status::new(code, "m"), Asked::Write);
             assert_eq!((e.fault(), e.outcome()), (fault, outcome), "{code:?}");
         }
     }
@@ -113,7 +126,7 @@ mod tests {
     fn retry_after_travels_in_the_metadata() {
         let mut status = Status::unavailable("replaying the log");
         status.metadata_mut().insert("retry-after", tonic::metadata::MetadataValue::from_static("7"));
-        let Error::Busy { retry_after, .. } = error("u", status, 1) else { panic!("not busy") };
+        let Error::Busy { retry_after, .. } = error("u", status, Asked::Write) else { panic!("not busy") };
         assert_eq!(retry_after, Some(Duration::from_secs(7)));
     }
 }

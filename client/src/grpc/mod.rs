@@ -8,6 +8,7 @@ mod fault;
 mod messages;
 
 use crate::{Answer, Client, Error, RangeSeries, Sample, Written, writer::WriterBuilder};
+use fault::Asked;
 use plimsoll_model::Timestamp;
 use plimsoll_proto::v1;
 use plimsoll_proto::v1::{query_client::QueryClient, write_client::WriteClient};
@@ -96,8 +97,9 @@ impl GrpcClient {
         loop {
             let (url, channel) = order.current(&self.nodes);
             let mut client = WriteClient::new(channel);
-            let answer =
-                self.in_time(url, client.write(self.nodes.dress(messages::write_request(samples)))).await;
+            let answer = self
+                .in_time(url, Asked::Write, client.write(self.nodes.dress(messages::write_request(samples))))
+                .await;
             // Only what was surely not sent is tried on the next node; the rest is the writer's decision.
             if order.is_final(&self.nodes, &answer, false) {
                 return messages::written(answer?.into_inner());
@@ -117,7 +119,8 @@ impl GrpcClient {
         loop {
             let (url, channel) = order.current(&self.nodes);
             let mut client = self.query_client(channel);
-            let answer = self.in_time(url, client.query(self.nodes.dress(request.clone()))).await;
+            let answer =
+                self.in_time(url, self.answer(), client.query(self.nodes.dress(request.clone()))).await;
             if order.is_final(&self.nodes, &answer, true) {
                 return messages::answer(url, answer?.into_inner());
             }
@@ -137,7 +140,8 @@ impl GrpcClient {
         loop {
             let (url, channel) = order.current(&self.nodes);
             let mut client = self.query_client(channel);
-            let answer = self.in_time(url, client.query_range(self.nodes.dress(request.clone()))).await;
+            let answer =
+                self.in_time(url, self.answer(), client.query_range(self.nodes.dress(request.clone()))).await;
             if order.is_final(&self.nodes, &answer, true) {
                 return messages::answer(url, answer?.into_inner());
             }
@@ -157,16 +161,27 @@ impl GrpcClient {
         loop {
             let (url, channel) = order.current(&self.nodes);
             let mut client = self.query_client(channel);
-            let answer = self.in_time(url, client.query_stream(self.nodes.dress(request.clone()))).await;
+            let answer = self
+                .in_time(url, self.answer(), client.query_stream(self.nodes.dress(request.clone())))
+                .await;
             if order.is_final(&self.nodes, &answer, true) {
                 let stream = answer?.into_inner();
-                return Ok(Blocks { url: url.to_owned(), stream, idle: self.nodes.timeout });
+                return Ok(Blocks {
+                    url: url.to_owned(),
+                    stream,
+                    idle: self.nodes.timeout,
+                    asked: self.answer(),
+                });
             }
         }
     }
 
     fn query_client(&self, channel: Channel) -> QueryClient<Channel> {
         QueryClient::new(channel).max_decoding_message_size(self.nodes.max_answer_bytes)
+    }
+
+    fn answer(&self) -> Asked {
+        Asked::Answer { limit_bytes: self.nodes.max_answer_bytes }
     }
 
     fn limits(&self) -> v1::Limits {
@@ -192,10 +207,11 @@ impl GrpcClient {
     async fn in_time<T>(
         &self,
         url: &str,
+        asked: Asked,
         call: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<tonic::Response<T>, Error> {
         match tokio::time::timeout(self.nodes.timeout, call).await {
-            Ok(answer) => answer.map_err(|status| fault::error(url, status, self.nodes.max_answer_bytes)),
+            Ok(answer) => answer.map_err(|status| fault::error(url, status, asked)),
             Err(_) => Err(Error::Timeout { url: url.to_owned(), after: self.nodes.timeout }),
         }
     }
@@ -207,6 +223,7 @@ pub struct Blocks {
     url: String,
     stream: tonic::Streaming<v1::QueryBlock>,
     idle: Duration,
+    asked: Asked,
 }
 
 /// Some series of a range query's answer; a long one goes on in the next block under the same labels.
@@ -225,7 +242,7 @@ impl Blocks {
     pub async fn next(&mut self) -> Result<Option<Block>, Error> {
         let timeout = |_| Error::Timeout { url: self.url.clone(), after: self.idle };
         let message = tokio::time::timeout(self.idle, self.stream.message()).await.map_err(timeout)?;
-        match message.map_err(|status| fault::error(&self.url, status, usize::MAX))? {
+        match message.map_err(|status| fault::error(&self.url, status, self.asked))? {
             Some(block) => messages::block(&self.url, block).map(Some),
             None => Ok(None),
         }

@@ -264,7 +264,9 @@ async fn doctor_looks_at_everything_and_probes_when_asked() {
     let node = FakeNode::start([]).await.rule(move |asked| {
         Some(match asked.uri.path() {
             "/-/ready" => Say::status(200),
-            "/api/v1/status/buildinfo" => Say::json(r#"{"data":{"version":"9.9.9"}}"#),
+            "/api/v1/status/buildinfo" => {
+                Say::json(r#"{"data":{"version":"2.55.0","plimsollVersion":"9.9.9"}}"#)
+            }
             "/api/v1/status" => Say::json(r#"{"data":{"node":{"ready":true}}}"#),
             "/api/v1/write" => {
                 *value.lock().expect("a number") = asked.samples()[0].2;
