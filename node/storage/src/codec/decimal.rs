@@ -30,6 +30,19 @@ pub(crate) fn float(m: i64, exponent: usize) -> f64 {
     m as f64 / POWERS[exponent]
 }
 
+/// Multiplies all by `10^more`; `None` when one grows too large to be exact as a float.
+pub(crate) fn rescale(all: &mut [i64], more: usize) -> Option<()> {
+    let factor = POWERS[more] as i64;
+    let largest = LARGEST as i64 / factor;
+    for m in all {
+        if m.unsigned_abs() >= largest as u64 {
+            return None;
+        }
+        *m *= factor;
+    }
+    Some(())
+}
+
 /// Whether no power of ten can make `v` an integer: NaN, infinities, negative zero.
 #[inline]
 pub(crate) fn is_special(v: f64) -> bool {

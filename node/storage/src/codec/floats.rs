@@ -33,8 +33,8 @@ pub(crate) fn put(out: &mut Vec<u8>, values: &[f64], scratch: &mut Scratch) {
         out.extend_from_slice(&first.to_le_bytes());
         return;
     }
-    if let Some(exponent) = common_exponent(values) {
-        put_integers(out, values, exponent, scratch);
+    if let Some((exponent, exact)) = to_integers(values, &mut scratch.integers) {
+        put_integers(out, if exact { &[] } else { values }, exponent, scratch);
         return;
     }
     let start = out.len();
@@ -49,51 +49,59 @@ pub(crate) fn put(out: &mut Vec<u8>, values: &[f64], scratch: &mut Scratch) {
     }
 }
 
-/// The exponent at which all but a few values are integers.
-fn common_exponent(values: &[f64]) -> Option<usize> {
-    let (mut exponent, mut exceptions, mut misfits) = (0, 0, 0);
+/// Fills `out` with the values as integers and answers their exponent and whether that says all of them, when all
+/// but a few values have one. A value that has none repeats the integer before it.
+fn to_integers(values: &[f64], out: &mut Vec<i64>) -> Option<(usize, bool)> {
+    let (mut exponent, mut special, mut misfits) = (0, 0, 0);
+    let mut last = None;
+    out.clear();
     for &v in values {
-        if decimal::integer(v, exponent).is_some() {
+        if let Some(m) = decimal::integer(v, exponent) {
+            last = Some(m);
+            out.push(m);
             continue;
         }
         match decimal::exponent(v, exponent + 1, MAX_EXPONENT) {
-            Some(e) => exponent = e,
-            None if decimal::is_special(v) => exceptions += 1,
-            None => {
-                misfits += 1;
-                if misfits > 1 + values.len() / 32 {
-                    return None;
-                }
+            Some(e) => {
+                decimal::rescale(out, e - exponent)?;
+                exponent = e;
+                last = decimal::integer(v, e);
             }
+            None if decimal::is_special(v) => special += 1,
+            None => misfits += 1,
         }
+        if misfits > 1 + values.len() / 32 {
+            return None;
+        }
+        out.push(last.or(out.last().copied()).unwrap_or(0));
     }
     // With nearly nothing but special values the patterns are smaller.
-    (exceptions + misfits <= 2 + values.len() / 4).then_some(exponent)
+    if special + misfits > 2 + values.len() / 4 {
+        return None;
+    }
+    if special + misfits > 0 {
+        let leading = values.iter().take_while(|v| decimal::integer(**v, exponent).is_none()).count();
+        if let Some(&next) = out.get(leading) {
+            out[..leading].fill(next);
+        }
+    }
+    Some((exponent, special + misfits == 0))
 }
 
+/// Writes the integers that [`to_integers`] left in `scratch`, and those of `values` that they do not say.
 fn put_integers(out: &mut Vec<u8>, values: &[f64], exponent: usize, scratch: &mut Scratch) {
     let mut exceptions = Vec::new();
-    let (mut count, mut last_at, mut last) = (0, 0, None);
-    let column = &mut scratch.integers;
-    column.clear();
-    for (i, &v) in values.iter().enumerate() {
-        let m = decimal::integer(v, exponent);
-        if m.is_none() {
+    let (mut count, mut last_at) = (0, 0);
+    for (i, (v, m)) in values.iter().zip(&scratch.integers).enumerate() {
+        if decimal::float(*m, exponent).to_bits() != v.to_bits() {
             varint::put(&mut exceptions, (i - last_at) as u64);
             exceptions.extend_from_slice(&v.to_bits().to_le_bytes());
             (count, last_at) = (count + 1, i);
         }
-        // An exception stands as a repetition of the value before it, which packs to nothing.
-        last = m.or(last);
-        column.push(last.unwrap_or(0));
-    }
-    let leading = values.iter().take_while(|v| decimal::integer(**v, exponent).is_none()).count();
-    if let Some(&next) = column.get(leading) {
-        column[..leading].fill(next);
     }
     out.push(if count == 0 { INTEGERS } else { EXCEPTIONS });
     out.push(exponent as u8);
-    integers::put(out, column, &mut scratch.work);
+    integers::put(out, &scratch.integers, &mut scratch.work);
     if count > 0 {
         varint::put(out, count);
         out.append(&mut exceptions);
@@ -301,7 +309,7 @@ mod tests {
             out
         };
         assert_eq!(bytes(&[2.0, 2.0]), [0, 0, 0, 0, 0, 0, 0, 0, 64]);
-        assert_eq!(bytes(&[0.1, 0.2, 0.4]), [1, 1, 0, 2, 0, 2, 0b11_0100]);
+        assert_eq!(bytes(&[0.1, 0.2, 0.4]), [1, 1, 2, 2, 2, 1, 0b10]);
         assert_eq!(bytes(&[1.0, -0.0, 1.0]), [2, 0, 4, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 128],);
     }
 }

@@ -1,4 +1,4 @@
-//! A column of 64-bit integers: greatest common divisor taken out, then the cheapest of four transforms, packed.
+//! A column of 64-bit integers: greatest common divisor taken out, then one of four transforms, packed.
 //!
 //! ```text
 //! kind u8        bits 0-1 transform, 0x04 all equal, 0x08 divisor follows
@@ -84,23 +84,34 @@ fn seconds(u: &[i64]) -> impl ExactSizeIterator<Item = i64> {
     })
 }
 
-/// The transform that packs `u` smallest, with its floor.
+/// Values by which a transform is chosen; more change the choice hardly ever.
+const SAMPLE: usize = 256;
+
+/// The transform that promises to pack `u` smallest, with its floor. It goes by the sum of the bits that the
+/// numbers need, which is a third of the work of packing all four and costs less than a hundredth in size.
 fn choose(u: &[i64]) -> (u8, i64) {
     let low = u.iter().copied().min().expect("the column is not empty");
-    let mut best = (0, low, pack::cost(u.iter().map(|v| v.wrapping_sub(low) as u64)));
     let step = deltas(u).min().unwrap_or(0);
-    let rising = pack::cost(deltas(u).map(|d| d.wrapping_sub(step) as u64));
-    let mut offer = |transform, floor, cost| {
-        if cost < best.2 {
-            best = (transform, floor, cost);
-        }
-    };
-    offer(2, step, rising);
-    if step < 0 {
-        offer(1, 0, pack::cost(deltas(u).map(varint::zigzag)));
+    let bits = |v: u64| u64::from(64 - v.leading_zeros());
+    let (mut flat, mut signed, mut rising, mut bent) = (0, 0, 0, 0);
+    let (mut before, mut last) = (u[0], 0i64);
+    for &v in &u[..u.len().min(SAMPLE)] {
+        let d = v.wrapping_sub(before);
+        flat += bits(v.wrapping_sub(low) as u64);
+        signed += bits(varint::zigzag(d));
+        rising += bits(d.wrapping_sub(step) as u64);
+        bent += bits(varint::zigzag(d.wrapping_sub(last)));
+        (before, last) = (v, d);
     }
-    offer(3, 0, pack::cost(seconds(u).map(varint::zigzag)));
-    (best.0, best.1)
+    // The first number has no difference to one before it.
+    rising -= bits(0i64.wrapping_sub(step) as u64);
+    let least = flat.min(signed).min(rising).min(bent);
+    match least {
+        _ if flat == least => (0, low),
+        _ if rising == least => (2, step),
+        _ if signed == least => (1, 0),
+        _ => (3, 0),
+    }
 }
 
 /// Takes `n` integers off the front of `input` and appends them to `out`.

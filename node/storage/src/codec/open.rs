@@ -85,6 +85,12 @@ impl Open {
         &self.bytes
     }
 
+    /// Reads the memory that an append writes.
+    #[inline]
+    pub(crate) fn touch(&self) -> i64 {
+        self.last ^ i64::from(self.bytes.last().copied().unwrap_or(0))
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap(&self) -> usize {
         self.bytes.capacity()

@@ -6,7 +6,8 @@
 //! ```
 //! Column `n` of a run is number `n % 64` of block `n / 64`.
 
-use super::{Flaw, frame};
+use super::Flaw;
+use super::frame::{self, Packer, Unpacker};
 use crate::codec::{MAX_CHUNK_SAMPLES, Scratch, timestamps};
 use plimsoll_model::{Timestamp, varint};
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ pub(crate) struct Columns {
     bytes: Vec<u8>,
     count: u32,
     blocks: Vec<Vec<u8>>,
+    packer: Packer,
 }
 
 impl Columns {
@@ -53,7 +55,7 @@ impl Columns {
         let mut body = Vec::with_capacity(self.directory.len() + self.bytes.len() + 8);
         varint::put(&mut body, u64::from(count));
         body.append(&mut self.directory);
-        frame::put_packed(&mut body, &self.bytes, None);
+        self.packer.put(&mut body, &self.bytes);
         self.bytes.clear();
         self.blocks.push(frame::seal(&body));
     }
@@ -78,7 +80,7 @@ impl ColumnBlock {
     pub(crate) fn parse(value: &[u8]) -> Result<Self, Flaw> {
         let mut body = frame::open(value)?;
         let slots = directory(&mut body).ok_or(Flaw::Damaged)?;
-        let bytes = frame::take_packed(body)?;
+        let bytes = Unpacker::default().take(body)?;
         if slots.last().map_or(0, |s| s.2) != bytes.len() {
             return Err(Flaw::Damaged);
         }

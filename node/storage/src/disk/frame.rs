@@ -11,7 +11,7 @@ pub(crate) const VERSION: u8 = 1;
 
 const HEADER: usize = 5;
 
-/// Level of zstd inside frames. Higher levels gain less than a hundredth (see `docs/storage.md`).
+/// Level of zstd. Higher levels gain less than a hundredth (see `docs/storage.md`).
 const LEVEL: i32 = 1;
 
 /// Largest body of a compressed part; larger ones are refused before anything is allocated.
@@ -35,36 +35,55 @@ pub(crate) fn open(value: &[u8]) -> Result<&[u8], Flaw> {
     if header[0] != VERSION { Err(Flaw::Version(header[0])) } else { Ok(body) }
 }
 
-/// Appends `bytes` compressed, or as they are when that is shorter: varint length, u8 whether compressed, bytes.
-pub(crate) fn put_packed(out: &mut Vec<u8>, bytes: &[u8], level: Option<i32>) {
-    plimsoll_model::varint::put(out, bytes.len() as u64);
-    match zstd::bulk::compress(bytes, level.unwrap_or(LEVEL)) {
-        Ok(packed) if packed.len() < bytes.len() => {
-            out.push(1);
-            out.extend_from_slice(&packed);
+/// Compresses, with a context that is used again and again: making one costs more than a small frame.
+#[derive(Default)]
+pub(crate) struct Packer(Option<zstd::bulk::Compressor<'static>>);
+
+/// Decompresses, with a context that is used again and again.
+#[derive(Default)]
+pub(crate) struct Unpacker(Option<zstd::bulk::Decompressor<'static>>);
+
+impl Packer {
+    /// Appends `bytes` compressed, or as they are when that is shorter: varint length, u8 whether compressed, bytes.
+    pub(crate) fn put(&mut self, out: &mut Vec<u8>, bytes: &[u8]) {
+        plimsoll_model::varint::put(out, bytes.len() as u64);
+        if self.0.is_none() {
+            self.0 = zstd::bulk::Compressor::new(LEVEL).ok();
         }
-        _ => {
-            out.push(0);
-            out.extend_from_slice(bytes);
+        match self.0.as_mut().map(|c| c.compress(bytes)) {
+            Some(Ok(packed)) if packed.len() < bytes.len() => {
+                out.push(1);
+                out.extend_from_slice(&packed);
+            }
+            // Bytes that cannot be compressed, for want of memory too, are kept as they are.
+            _ => {
+                out.push(0);
+                out.extend_from_slice(bytes);
+            }
         }
     }
 }
 
-/// Reads the rest of `input` as [`put_packed`] wrote it.
-pub(crate) fn take_packed(mut input: &[u8]) -> Result<Vec<u8>, Flaw> {
-    let input = &mut input;
-    let length =
-        plimsoll_model::varint::take(input).and_then(|n| usize::try_from(n).ok()).ok_or(Flaw::Damaged)?;
-    let (packed, bytes) = input.split_first().ok_or(Flaw::Damaged)?;
-    if length > LARGEST {
-        return Err(Flaw::Damaged);
+impl Unpacker {
+    /// Reads the rest of `input` as [`Packer::put`] wrote it.
+    pub(crate) fn take(&mut self, mut input: &[u8]) -> Result<Vec<u8>, Flaw> {
+        let input = &mut input;
+        let length = plimsoll_model::varint::take(input).and_then(|n| usize::try_from(n).ok());
+        let length = length.filter(|n| *n <= LARGEST).ok_or(Flaw::Damaged)?;
+        let (packed, bytes) = input.split_first().ok_or(Flaw::Damaged)?;
+        let out = match packed {
+            0 => bytes.to_vec(),
+            1 => {
+                if self.0.is_none() {
+                    self.0 = zstd::bulk::Decompressor::new().ok();
+                }
+                let unpacked = self.0.as_mut().and_then(|d| d.decompress(bytes, length).ok());
+                unpacked.ok_or(Flaw::Damaged)?
+            }
+            _ => return Err(Flaw::Damaged),
+        };
+        if out.len() == length { Ok(out) } else { Err(Flaw::Damaged) }
     }
-    let out = match packed {
-        0 => bytes.to_vec(),
-        1 => zstd::bulk::decompress(bytes, length).map_err(|_| Flaw::Damaged)?,
-        _ => return Err(Flaw::Damaged),
-    };
-    if out.len() == length { Ok(out) } else { Err(Flaw::Damaged) }
 }
 
 #[cfg(test)]
@@ -87,8 +106,8 @@ mod tests {
     fn packed_bytes_come_back() {
         for bytes in [vec![], vec![7; 1000], (0..=255).collect::<Vec<u8>>()] {
             let mut out = Vec::new();
-            put_packed(&mut out, &bytes, None);
-            assert_eq!(take_packed(&out), Ok(bytes));
+            Packer::default().put(&mut out, &bytes);
+            assert_eq!(Unpacker::default().take(&out), Ok(bytes));
         }
     }
 }

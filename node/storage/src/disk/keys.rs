@@ -1,13 +1,14 @@
 //! Keys of a shard's column family, all big-endian so that byte order is the order of time, then of place.
 //!
 //! ```text
-//! bucket u32 | 'c' | run u32 | slice u8 | metric u32 | ref u32 | row u32    superchunk, keyed by its LAST chunk
-//! bucket u32 | 's' | run u32 | first ref u32                               labels of series seen in this bucket
-//! bucket u32 | 't' | run u32 | block u32                                   timestamp columns
-//! 0 u32      | 'h'                                                         state of the shard
-//! 0 u32      | 'o' | run u32 | first ref u32                               open streams
+//! bucket u32 | run u32 | 'c' | slice u8 | metric u32 | ref u32 | row u32    superchunk, keyed by its LAST chunk
+//! bucket u32 | run u32 | 's' | first ref u32                               labels of series seen in this bucket
+//! bucket u32 | run u32 | 't' | block u32                                   timestamp columns
+//! 0 u32      | run u32 | 'o' | first ref u32                               open streams
+//! 0 u32      | 2^32-1  | 'h'                                               state of the shard
 //! ```
-//! The bucket's sign bit is flipped, so days before 1970 sort before it. Frozen: see `docs/formats/keys.md`.
+//! The bucket's sign bit is flipped, so days before 1970 sort before it. A run's rows lie together and after those
+//! of all older runs of its bucket, so the files of a merged run overlap no other. Frozen: see `docs/formats/keys.md`.
 
 use crate::bucket::Bucket;
 use plimsoll_model::SeriesRef;
@@ -39,18 +40,24 @@ pub(crate) fn bucket(bucket: Bucket) -> Vec<u8> {
     bucket_bytes(bucket).to_vec()
 }
 
-/// The rows of a kind and a run.
-pub(crate) fn run(bucket: Bucket, kind: u8, run: RunId) -> Vec<u8> {
+/// The rows of a run.
+pub(crate) fn run(bucket: Bucket, run: RunId) -> Vec<u8> {
     let mut key = Vec::with_capacity(24);
     key.extend_from_slice(&bucket_bytes(bucket));
-    key.push(kind);
     key.extend_from_slice(&run.to_be_bytes());
+    key
+}
+
+/// The rows of a kind and a run.
+pub(crate) fn kind(bucket: Bucket, r: RunId, kind: u8) -> Vec<u8> {
+    let mut key = run(bucket, r);
+    key.push(kind);
     key
 }
 
 /// The rows of a slice.
 pub(crate) fn slice(b: Bucket, r: RunId, slice: u8) -> Vec<u8> {
-    let mut key = run(b, CHUNKS, r);
+    let mut key = kind(b, r, CHUNKS);
     key.push(slice);
     key
 }
@@ -71,36 +78,30 @@ pub(crate) fn place(key: &[u8]) -> Option<Place> {
 }
 
 /// A row of series or of timestamp columns.
-pub(crate) fn numbered(b: Bucket, kind: u8, r: RunId, number: u32) -> Vec<u8> {
-    let mut key = run(b, kind, r);
+pub(crate) fn numbered(b: Bucket, of_kind: u8, r: RunId, number: u32) -> Vec<u8> {
+    let mut key = kind(b, r, of_kind);
     key.extend_from_slice(&number.to_be_bytes());
     key
 }
 
+/// The bucket of rows that belong to no day; its number is no day's.
+pub(crate) const NO_DAY: Bucket = Bucket(i32::MIN);
+
 /// Key of the state row.
-pub(crate) fn state() -> [u8; 5] {
-    [0, 0, 0, 0, STATE]
+pub(crate) fn state() -> Vec<u8> {
+    kind(NO_DAY, RunId::MAX, STATE)
 }
 
 /// The open streams of a checkpoint.
 pub(crate) fn open(r: RunId, first: SeriesRef) -> Vec<u8> {
-    let mut key = open_run(r);
-    key.extend_from_slice(&first.0.to_be_bytes());
-    key
+    numbered(NO_DAY, OPEN, r, first.0)
 }
 
-/// First key of the open streams of a checkpoint.
-pub(crate) fn open_run(r: RunId) -> Vec<u8> {
-    let mut key = vec![0, 0, 0, 0, OPEN];
-    key.extend_from_slice(&r.to_be_bytes());
-    key
-}
-
-/// Bucket, kind and run of a key below a bucket.
-pub(crate) fn parse(key: &[u8]) -> Option<(Bucket, u8, RunId)> {
+/// Bucket and run of a key.
+pub(crate) fn parse(key: &[u8]) -> Option<(Bucket, RunId)> {
     let bucket = u32::from_be_bytes(key.get(..4)?.try_into().ok()?) ^ 0x8000_0000;
-    let run = u32::from_be_bytes(key.get(5..9)?.try_into().ok()?);
-    Some((Bucket(bucket as i32), key[4], run))
+    let run = u32::from_be_bytes(key.get(4..8)?.try_into().ok()?);
+    Some((Bucket(bucket as i32), run))
 }
 
 /// The key after all keys that begin with `prefix`.
@@ -125,18 +126,18 @@ mod tests {
         let last = Place { metric: 0x0102_0304, series: SeriesRef(7) };
         assert_eq!(
             superchunk(Bucket(1), 2, 3, last, 4),
-            [0x80, 0, 0, 1, b'c', 0, 0, 0, 2, 3, 1, 2, 3, 4, 0, 0, 0, 7, 0, 0, 0, 4]
+            [0x80, 0, 0, 1, 0, 0, 0, 2, b'c', 3, 1, 2, 3, 4, 0, 0, 0, 7, 0, 0, 0, 4]
         );
-        assert_eq!(numbered(Bucket(-1), SERIES, 1, 9), [0x7f, 255, 255, 255, b's', 0, 0, 0, 1, 0, 0, 0, 9]);
-        assert_eq!(open(5, SeriesRef(6)), [0, 0, 0, 0, b'o', 0, 0, 0, 5, 0, 0, 0, 6]);
-        assert_eq!(state(), [0, 0, 0, 0, b'h']);
+        assert_eq!(numbered(Bucket(-1), SERIES, 1, 9), [0x7f, 255, 255, 255, 0, 0, 0, 1, b's', 0, 0, 0, 9]);
+        assert_eq!(open(5, SeriesRef(6)), [0, 0, 0, 0, 0, 0, 0, 5, b'o', 0, 0, 0, 6]);
+        assert_eq!(state(), [0, 0, 0, 0, 255, 255, 255, 255, b'h']);
     }
 
     #[test]
     fn the_place_and_the_run_are_read_back() {
         let last = Place { metric: u32::MAX, series: SeriesRef(u32::MAX) };
         let key = superchunk(Bucket(-9), 77, 0, last, u32::MAX);
-        assert_eq!((place(&key), parse(&key)), (Some(last), Some((Bucket(-9), CHUNKS, 77))));
+        assert_eq!((place(&key), parse(&key)), (Some(last), Some((Bucket(-9), 77))));
         assert!(end_of(key.clone()) > key);
     }
 }

@@ -5,7 +5,8 @@
 //! record  varint ref, zigzag varint first timestamp, varint samples, varint length, stream as in `codec::open`
 //! ```
 
-use super::{Flaw, frame};
+use super::Flaw;
+use super::frame::{self, Packer, Unpacker};
 use crate::codec::open::Open;
 use plimsoll_model::{SeriesRef, varint};
 
@@ -24,13 +25,13 @@ pub(crate) fn put(out: &mut Vec<u8>, r: SeriesRef, open: &Open) {
 /// The framed value of these records.
 pub(crate) fn seal(records: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(records.len());
-    frame::put_packed(&mut body, records, None);
+    Packer::default().put(&mut body, records);
     frame::seal(&body)
 }
 
 /// The streams of a row.
 pub(crate) fn parse(value: &[u8]) -> Result<Vec<(SeriesRef, Open)>, Flaw> {
-    let records = frame::take_packed(frame::open(value)?)?;
+    let records = Unpacker::default().take(frame::open(value)?)?;
     let (mut input, mut out) = (&records[..], Vec::new());
     while !input.is_empty() {
         out.push(take(&mut input).ok_or(Flaw::Damaged)?);

@@ -9,14 +9,12 @@
 //! ```
 //! The refs are outside the compressed part: at a start, most buckets name series that are known already.
 
-use super::{Flaw, frame};
+use super::Flaw;
+use super::frame::{self, Packer, Unpacker};
 use plimsoll_model::{Labels, SeriesRef, varint};
 
 /// Series in a row. Enough for good compression, few enough to unpack in a fraction of a millisecond.
 pub(crate) const ROW: usize = 512;
-
-/// Level of zstd: labels are text, where a higher level pays and volume is small.
-const LEVEL: i32 = 3;
 
 /// A mask has 64 bits.
 const MOST_MASKED: usize = 64;
@@ -70,7 +68,7 @@ impl Builder {
         let mut body = Vec::with_capacity(self.refs.len() + self.labels.len() / 2 + 16);
         varint::put(&mut body, self.count as u64);
         body.append(&mut self.refs);
-        frame::put_packed(&mut body, &self.labels, Some(LEVEL));
+        Packer::default().put(&mut body, &self.labels);
         *self = Self::default();
         Some((first, frame::seal(&body)))
     }
@@ -96,7 +94,7 @@ impl<'a> SeriesRow<'a> {
 
     /// Labels in the order of `refs`.
     pub(crate) fn labels(&self) -> Result<Vec<Labels>, Flaw> {
-        let bytes = frame::take_packed(self.packed)?;
+        let bytes = Unpacker::default().take(self.packed)?;
         labels(&bytes, self.refs.len()).ok_or(Flaw::Damaged)
     }
 }

@@ -11,7 +11,8 @@
 //! Chunks are in the order of (metric, ref, late). A payload is a `codec::floats` column, or `codec::histograms`
 //! records. A late chunk holds samples that came out of order: it wins over the others of its run.
 
-use super::{Flaw, frame};
+use super::Flaw;
+use super::frame::{self, Packer, Unpacker};
 use crate::codec::MAX_CHUNK_SAMPLES;
 use plimsoll_model::{SeriesRef, varint};
 
@@ -35,6 +36,7 @@ pub(crate) struct Builder {
     payloads: Vec<u8>,
     count: u64,
     last: u32,
+    packer: Packer,
 }
 
 /// What the directory says of a chunk that is added.
@@ -73,7 +75,7 @@ impl Builder {
         let mut body = Vec::with_capacity(self.size());
         varint::put(&mut body, self.count);
         body.append(&mut self.directory);
-        frame::put_packed(&mut body, &self.payloads, None);
+        self.packer.put(&mut body, &self.payloads);
         self.payloads.clear();
         (self.count, self.last) = (0, 0);
         frame::seal(&body)
@@ -98,8 +100,8 @@ impl<'a> Superchunk<'a> {
     }
 
     /// All payloads; `Slot::payload` cuts one out.
-    pub(crate) fn payloads(&self) -> Result<Vec<u8>, Flaw> {
-        let payloads = frame::take_packed(self.packed)?;
+    pub(crate) fn payloads(&self, unpacker: &mut Unpacker) -> Result<Vec<u8>, Flaw> {
+        let payloads = unpacker.take(self.packed)?;
         let length = self.slots.last().map_or(0, |s| s.start + s.length);
         if payloads.len() == length { Ok(payloads) } else { Err(Flaw::Damaged) }
     }
@@ -165,7 +167,7 @@ mod tests {
             }
             let value = b.finish();
             let read = Superchunk::parse(&value).expect("own bytes");
-            let payloads = read.payloads().expect("own bytes");
+            let payloads = read.payloads(&mut Unpacker::default()).expect("own bytes");
             prop_assert_eq!(read.slots().len(), chunks.len());
             for (slot, (series, samples, late, column, payload)) in read.slots().iter().zip(&chunks) {
                 prop_assert_eq!((slot.series.0, slot.samples, slot.late, slot.column), (*series, *samples, *late, *column));
@@ -177,7 +179,7 @@ mod tests {
         fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..100)) {
             let value = frame::seal(&body);
             if let Ok(read) = Superchunk::parse(&value) {
-                let _ = read.payloads();
+                let _ = read.payloads(&mut Unpacker::default());
             }
         }
     }

@@ -259,6 +259,7 @@ impl Index {
         Labels::from_bytes(&bytes).expect("pairs are kept in the order of canonical labels")
     }
 
+    #[cfg(test)]
     pub(crate) fn all(&self) -> &RoaringBitmap {
         &self.all
     }

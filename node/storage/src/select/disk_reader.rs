@@ -3,6 +3,7 @@ use super::assemble::{Assembler, Part};
 use crate::Shard;
 use crate::bucket::Bucket;
 use crate::disk::columns::{BLOCK, ColumnBlock};
+use crate::disk::frame::Unpacker;
 use crate::disk::keys::{self, Place, RunId};
 use crate::disk::state::Run;
 use crate::disk::superchunk::Superchunk;
@@ -19,13 +20,21 @@ pub(crate) struct DiskReader<'a> {
     snapshot: &'a Snapshot,
     blocks: HashMap<(Bucket, RunId, u32), Option<ColumnBlock>>,
     columns: HashMap<(Bucket, RunId, u32), Arc<Vec<Timestamp>>>,
+    unpacker: Unpacker,
     /// Rows that were left out because they are damaged.
     pub(crate) damaged: u64,
 }
 
 impl<'a> DiskReader<'a> {
     pub(crate) fn new(shard: &'a Shard, snapshot: &'a Snapshot) -> Self {
-        Self { shard, snapshot, blocks: HashMap::new(), columns: HashMap::new(), damaged: 0 }
+        Self {
+            shard,
+            snapshot,
+            blocks: HashMap::new(),
+            columns: HashMap::new(),
+            unpacker: Unpacker::default(),
+            damaged: 0,
+        }
     }
 
     /// Appends the parts of `wanted` (ascending) that a run has in `range` to `parts` (as long as `wanted`).
@@ -108,7 +117,7 @@ impl<'a> DiskReader<'a> {
         for slot in row.slots() {
             let Ok(found) = numbers.binary_search_by_key(&slot.series, |(r, _)| *r) else { continue };
             if payloads.is_none() {
-                match row.payloads() {
+                match row.payloads(&mut self.unpacker) {
                     Ok(unpacked) => payloads = Some(unpacked),
                     Err(_) => return false,
                 }

@@ -4,6 +4,9 @@ use crate::head::{Head, Outcome};
 use plimsoll_model::{Batch, BatchError, SeriesRef, Target, varint};
 use std::sync::Arc;
 
+/// Samples whose series are brought into the processor's cache together.
+const GROUP: usize = 64;
+
 /// What became of one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -138,10 +141,30 @@ fn append(head: &mut Head, batch: &Batch<'_>, applied: &mut Applied) -> Result<(
         Target::Known(r) => Ok(r),
         Target::Defined(i) => applied.refs.get(i as usize).copied().ok_or(BatchError::Malformed),
     };
-    for item in batch.floats() {
-        let (target, at, v) = item?;
-        let r = resolve(applied, target)?;
-        applied.count(r, head.float(r, at, v));
+    let mut group = Vec::with_capacity(GROUP);
+    let mut floats = batch.floats();
+    loop {
+        group.clear();
+        let mut failed = None;
+        for item in floats.by_ref().take(GROUP) {
+            match item.and_then(|(target, at, v)| Ok((resolve(applied, target)?, at, v))) {
+                Ok(sample) => group.push(sample),
+                Err(e) => {
+                    failed = Some(e);
+                    break;
+                }
+            }
+        }
+        head.touch(group.iter().map(|(r, ..)| *r));
+        for (r, at, v) in &group {
+            applied.count(*r, head.float(*r, *at, *v));
+        }
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        if group.len() < GROUP {
+            break;
+        }
     }
     for item in batch.histograms() {
         let (target, at, h) = item?;

@@ -33,7 +33,6 @@ pub struct Checkpoint {
 
 /// A chunk on its way to disk.
 struct Outgoing {
-    bucket: Bucket,
     place: Place,
     late: bool,
     chunk: Arc<Chunk>,
@@ -157,14 +156,12 @@ impl Shard {
         }
         for (bucket, runs) in old.runs.range(first_kept..) {
             for run in runs.iter().filter(|r| !new.is_live(*bucket, r.id)) {
-                for kind in [keys::CHUNKS, keys::SERIES, keys::COLUMNS] {
-                    let from = keys::run(*bucket, kind, run.id);
-                    batch.delete_range_cf(&family, from.clone(), keys::end_of(from));
-                }
+                let from = keys::run(*bucket, run.id);
+                batch.delete_range_cf(&family, from.clone(), keys::end_of(from));
             }
         }
         if let Some(run) = old.open_run.filter(|r| Some(*r) != new.open_run) {
-            let from = keys::open_run(run);
+            let from = keys::run(keys::NO_DAY, run);
             batch.delete_range_cf(&family, from.clone(), keys::end_of(from));
         }
         if batch.is_empty() { Ok(()) } else { self.db.write(batch) }
@@ -180,7 +177,7 @@ impl Shard {
         }
         let mut add = |place: Place, late: bool, chunk: Arc<Chunk>| {
             let bucket = Bucket::of(chunk.column.range.start);
-            out.entry(bucket).or_default().push(Outgoing { bucket, place, late, chunk });
+            out.entry(bucket).or_default().push(Outgoing { place, late, chunk });
         };
         for (r, chunks) in &frozen.chunks {
             // A series that is not there any more has expired while it was frozen.

@@ -3,7 +3,7 @@ use crate::Error;
 use crate::bucket::Bucket;
 use crate::codec::{Scratch, floats, timestamps};
 use crate::disk::database::Inner;
-use crate::disk::keys::{Place, RunId};
+use crate::disk::keys::{self, Place, RunId};
 use crate::disk::run_writer::{Piece, RunWriter, Sink, put_series};
 use crate::disk::state::{Run, State};
 use crate::head::{chunk, column};
@@ -106,13 +106,25 @@ impl Shard {
         let buckets: Vec<Bucket> = durable.runs.keys().copied().collect();
         for bucket in buckets {
             let closed = force || bucket.range().end.saturating_add(GRACE_MS) < now;
+            let mut merged = false;
             while let Some(level) = choose(&durable.runs[&bucket], closed) {
                 if !self.merge(&mut durable, bucket, level, &mut done)? {
                     break;
                 }
+                merged = true;
+            }
+            if closed && merged {
+                self.reclaim(bucket, durable.runs[&bucket].iter().map(|r| r.id).max());
             }
         }
         Ok(done)
+    }
+
+    /// Makes RocksDB give back the space of what was merged. The files of the new run overlap none of the old ones,
+    /// so they are not written again.
+    fn reclaim(&self, bucket: Bucket, newest: Option<RunId>) {
+        let end = newest.map_or_else(|| keys::end_of(keys::bucket(bucket)), |id| keys::run(bucket, id));
+        self.db.rocks.compact_range_cf(&self.family(), Some(keys::run(keys::NO_DAY, 0)), Some(end));
     }
 
     /// Merges the runs of a bucket up to `level` into one; `false` when damage forbids it.

@@ -58,7 +58,7 @@ impl Shard {
     }
 
     fn load_series(&self, bucket: Bucket, run: u32, index: &mut Index, head: &mut Head) -> Result<(), Error> {
-        let prefix = keys::run(bucket, keys::SERIES, run);
+        let prefix = keys::kind(bucket, run, keys::SERIES);
         self.for_each_row(prefix, |key, value| {
             let Ok(row) = SeriesRow::parse(value) else { return self.damage.quarantine(key.to_vec()) };
             if row.refs.iter().any(|r| index.entry(*r).is_none()) {
@@ -72,9 +72,11 @@ impl Shard {
     }
 
     fn load_open(&self, run: u32, head: &mut Head) -> Result<(), Error> {
-        self.for_each_row(keys::open_run(run), |key, value| match open_streams::parse(value) {
-            Ok(streams) => streams.into_iter().for_each(|(r, open)| head.restore_open(r, open)),
-            Err(_) => self.damage.quarantine(key.to_vec()),
+        self.for_each_row(keys::kind(keys::NO_DAY, run, keys::OPEN), |key, value| {
+            match open_streams::parse(value) {
+                Ok(streams) => streams.into_iter().for_each(|(r, open)| head.restore_open(r, open)),
+                Err(_) => self.damage.quarantine(key.to_vec()),
+            }
         })
     }
 
@@ -104,16 +106,14 @@ impl Shard {
                 cursor.next();
                 continue;
             }
-            let Some((bucket, kind, run)) = keys::parse(key) else {
+            let Some((bucket, run)) = keys::parse(key) else {
                 self.damage.quarantine(key.to_vec());
                 cursor.next();
                 continue;
             };
-            let live = match kind {
-                keys::OPEN => state.open_run == Some(run),
-                _ => state.is_live(bucket, run),
-            };
-            let prefix = key[..9].to_vec();
+            let live =
+                if bucket == keys::NO_DAY { state.open_run == Some(run) } else { state.is_live(bucket, run) };
+            let prefix = keys::run(bucket, run);
             let end = keys::end_of(prefix.clone());
             if !live {
                 batch.delete_range_cf(&family, prefix, end.clone());
