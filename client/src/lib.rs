@@ -5,12 +5,13 @@
 //! # The modules, in reading order
 //!
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever url
-//! answers) → `answer` and `status` (JSON as types). Streams of lines: `export`, `import`. A sample: [`Writer`]
+//! answers) → `answer` and `status` (JSON as types). Upkeep: `admin`. Streams of lines: `export`, `import`. A sample: [`Writer`]
 //! (`writer`): `lane` → `remote_write` → `deliver` → `transport`. The same over gRPC: `grpc`.
 //!
 //! Absent on purpose: knowledge of shards and of where they are (any node routes), and storage on disk (what
 //! must survive a crash of the caller belongs into the caller's own log).
 
+mod admin;
 mod answer;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -28,6 +29,7 @@ mod status;
 mod transport;
 mod writer;
 
+pub use admin::{Compacted, Queries, Query};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use client::{Client, ClientBuilder, Reported};
 pub use error::{Error, Outcome};

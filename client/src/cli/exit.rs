@@ -72,6 +72,9 @@ pub(super) fn explain(e: Error) -> Problem {
     let message = e.to_string();
     match e {
         Error::Config(_) => Problem::usage(message),
+        Error::Unreachable { ref reason, .. } if reason.contains("certificate") => {
+            Problem::new(Exit::Unreachable, message).next("name the certificate to trust with --ca-file")
+        }
         Error::Unreachable { .. } => Problem::new(Exit::Unreachable, message)
             .next("start a node with `plimsoll start`, or name one with --url or PLIMSOLL_URL"),
         Error::Interrupted { .. } => Problem::new(Exit::Unreachable, message)

@@ -2,16 +2,17 @@ use super::units::{show_bytes, show_count};
 use super::{Global, Outcome, csv, escape, exit::Exit, exit::Problem, units};
 use crate::{Backoff, Client, Error, TextFormat};
 use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   plimsoll import api.jsonl
-  gunzip -c everything.jsonl.gz | plimsoll import -
+  plimsoll import everything.jsonl.gz             # gzip is seen and unpacked
   plimsoll import loops.csv                       # series,timestamp_ms,value or a column a label
   curl -s localhost:9100/metrics | plimsoll import - --format prom
   plimsoll import api.jsonl --from-offset 1048576 # go on where an import stopped
@@ -20,6 +21,9 @@ The same samples may be sent twice: a node takes each once.";
 
 /// Longest line; the same bound that a node's export keeps.
 const MAX_LINE_BYTES: u64 = 256 << 20;
+
+/// How a gzip file begins (RFC 1952).
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
@@ -57,7 +61,13 @@ impl Import {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let client = global.client()?;
         let (input, total) = self.open()?;
-        let mut input = BufReader::with_capacity(1 << 16, input);
+        let mut input: Box<dyn BufRead> = Box::new(BufReader::with_capacity(1 << 16, input));
+        let packed = input.fill_buf()?.starts_with(GZIP);
+        if packed {
+            input = Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(input)));
+        }
+        // Offsets count unpacked bytes, of which a packed file does not tell the number.
+        let total = total.filter(|_| !packed);
         let form = self.form(&mut input)?;
         let mut table = None;
         let mut offset = 0;
@@ -117,7 +127,9 @@ impl Import {
         if self.format != Form::Auto {
             return Ok(self.format);
         }
-        let extension = self.file.extension().and_then(|e| e.to_str()).unwrap_or("");
+        let plain_name = self.file.to_string_lossy();
+        let plain_name = Path::new(plain_name.trim_end_matches(".gz"));
+        let extension = plain_name.extension().and_then(|e| e.to_str()).unwrap_or("");
         Ok(match extension {
             "jsonl" | "ndjson" | "json" => Form::Jsonl,
             "csv" => Form::Csv,

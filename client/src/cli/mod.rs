@@ -40,6 +40,7 @@ use std::time::Duration;
 
 /// Arguments that every command takes.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Common options")]
 pub struct Global {
     /// Address of a node; give it several times to name nodes to turn to when one is away.
     #[arg(

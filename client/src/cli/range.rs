@@ -15,6 +15,8 @@ Examples:
 
 /// Places of a graph where the terminal does not say its width.
 const GRAPH_WIDTH: usize = 60;
+/// Places that the scale takes beside a chart.
+const SCALE_WIDTH: usize = 14;
 const CHART_HEIGHT: usize = 10;
 
 /// Arguments of `range`.
@@ -61,6 +63,12 @@ impl Range {
     }
 }
 
+/// As wide as the terminal; without one the graph has a width that fits everywhere.
+fn graph_width() -> usize {
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { GRAPH_WIDTH } else { columns.saturating_sub(SCALE_WIDTH).clamp(10, 240) }
+}
+
 /// About 240 steps, rounded up to a figure that people use.
 fn fitting_step(span_ms: i64) -> Duration {
     const STEPS_S: [u64; 14] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
@@ -88,7 +96,7 @@ fn draw(all: &[RangeSeries], start: Timestamp, end: Timestamp, step: Duration) -
     let mut out = std::io::stdout().lock();
     if let [one] = all {
         writeln!(out, "{}", escape::terminal(&one.labels.to_string()))?;
-        for line in graph::chart(&points(one, start, end, step), GRAPH_WIDTH, CHART_HEIGHT) {
+        for line in graph::chart(&points(one, start, end, step), graph_width(), CHART_HEIGHT) {
             writeln!(out, "{line}")?;
         }
     }

@@ -1,7 +1,7 @@
 use super::output::{Format, say};
 use super::units::{show_bytes, show_count, show_duration, show_rate};
 use super::{Global, Outcome, escape, exit::Exit, graph};
-use crate::{Client, Error, Status};
+use crate::{Client, Error, Query, Status};
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -16,6 +16,11 @@ Examples:
 
 /// Past rates that the sparklines show.
 const HISTORY: usize = 40;
+
+/// Running queries that are shown, the longest first, and how much of their text. Only
+/// the live view cuts it.
+const RUNNING: usize = 5;
+const QUERY_CHARS: usize = 100;
 
 /// Arguments of `top`.
 #[derive(clap::Args, Clone, Debug)]
@@ -39,7 +44,7 @@ impl Top {
             match global.output {
                 Format::Json | Format::Jsonl => say(&format!("{}\n", view.json()))?,
                 Format::Csv => say(&view.csv())?,
-                Format::Table | Format::Wide => say(&view.text())?,
+                Format::Table | Format::Wide => say(&view.text(usize::MAX))?,
             }
             return Ok(Exit::Ok);
         }
@@ -84,7 +89,7 @@ impl Drop for Screen {
 fn draw(view: &View) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     // Home, then each line with the rest of it erased: no flicker.
-    let text = view.text().replace('\n', "\x1b[K\n");
+    let text = view.text(QUERY_CHARS).replace('\n', "\x1b[K\n");
     write!(out, "\x1b[H{text}\x1b[K\n  Ctrl-C ends\x1b[J")?;
     out.flush()
 }
@@ -94,13 +99,16 @@ struct Seen {
     at: Instant,
     status: Status,
     metrics: BTreeMap<String, f64>,
+    running: Vec<Query>,
 }
 
 async fn look(client: &Client) -> Result<Seen, Error> {
     let status = client.status().await?;
     // Memory is among the node's own metrics; without them the rest is still worth showing.
     let metrics = client.metrics_text().await.map(|t| sums(&t)).unwrap_or_default();
-    Ok(Seen { at: Instant::now(), status, metrics })
+    let mut running = client.queries().await.map(|q| q.active).unwrap_or_default();
+    running.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    Ok(Seen { at: Instant::now(), status, metrics, running })
 }
 
 /// The metrics of a text exposition, series of one name added up.
@@ -163,7 +171,7 @@ impl View {
         names.iter().find_map(|n| metrics.get(*n)).map(|v| *v as u64)
     }
 
-    fn text(&self) -> String {
+    fn text(&self, query_chars: usize) -> String {
         let Some(seen) = &self.last else { return String::new() };
         let s = &seen.status;
         let up = Duration::try_from_secs_f64(s.node.uptime_seconds).unwrap_or_default();
@@ -192,6 +200,11 @@ impl View {
         );
         add("memory", self.memory_bytes().map_or("unknown".into(), show_bytes), String::new());
         add("disk", show_bytes(s.storage.disk_bytes), format!("{} of log", show_bytes(s.storage.log_bytes)));
+        for q in seen.running.iter().take(RUNNING) {
+            let text: String = q.query.chars().take(query_chars).collect();
+            let more = if text.len() < q.query.len() { " ..." } else { "" };
+            let _ = writeln!(out, "  {:>8.1}s  {}{more}", q.seconds, escape::terminal(&text));
+        }
         let trouble = self.trouble.as_deref().map(|t| format!("  ! {}\n", escape::terminal(t)));
         format!("{}\n{}{out}", escape::terminal(&head), trouble.unwrap_or_default())
     }
@@ -205,6 +218,7 @@ impl View {
             "queries_per_second": self.query_rate(),
             "memory_bytes": self.memory_bytes(),
             "status": status,
+            "running": self.last.as_ref().map(|seen| &seen.running),
         })
     }
 
@@ -247,7 +261,8 @@ mod tests {
             "storage": {"series": 10100, "disk_bytes": 1 << 20},
         });
         let metrics = sums("process_resident_memory_bytes 104857600\n");
-        Seen { at, status: serde_json::from_value(json).expect("a status"), metrics }
+        let running = vec![Query { query: "sum(\nup)".into(), seconds: 2.5, ..Query::default() }];
+        Seen { at, status: serde_json::from_value(json).expect("a status"), metrics, running }
     }
 
     #[test]
@@ -259,9 +274,10 @@ mod tests {
         assert_eq!(view.ingest_rate(), 12_000.0);
         view.take(seen(t0 + Duration::from_secs(3), 500));
         assert_eq!(view.ingest_rate(), 500.0);
-        let text = view.text();
+        let text = view.text(QUERY_CHARS);
         assert!(text.starts_with("node 1 0.1.0 ready, up 1m 5s\n"), "{text}");
         assert!(text.contains("memory          100 MiB"), "{text}");
+        assert!(text.contains("2.5s  sum(\\nup)"), "{text}");
         assert_eq!(view.json()["memory_bytes"], json!(104_857_600));
     }
 

@@ -223,6 +223,20 @@ async fn an_import_that_stops_tells_where_to_go_on() {
 }
 
 #[tokio::test]
+async fn a_packed_file_is_unpacked_on_the_way() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("m.jsonl.gz");
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let line = "{\"metric\":{\"a\":\"b\"},\"values\":[1],\"timestamps\":[1]}\n";
+    packer.write_all(line.as_bytes()).expect("memory takes all");
+    std::fs::write(&file, packer.finish().expect("memory takes all")).expect("a file");
+    let node = FakeNode::start([]).await;
+    let ran = run(&node, &["import", &file.to_string_lossy()]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!((node.asked()[0].uri.path(), &node.asked()[0].body[..]), ("/api/v1/import", line.as_bytes()));
+}
+
+#[tokio::test]
 async fn an_import_cuts_what_is_too_large_and_goes_on_after_refusals() {
     let node = FakeNode::start([]).await.rule(|asked| {
         let refused = Say::status(400).body("9 samples were taken, 1 refused:\ntoo_old: 1");

@@ -195,3 +195,33 @@ async fn a_refusal_before_the_body_is_read_is_seen() {
         assert!(matches!(e, Error::Refused { status: 413, .. }), "{e:?}");
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_ends_before_the_answer_leaves_a_write_perhaps_done() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Something is read, so the request was on its way; then the connection is dropped.
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 64]).await;
+        }
+    });
+    let e = Client::new(&url).expect("a client").write(&[]).await.expect_err("no answer");
+    assert!(matches!(e, Error::Interrupted { .. }), "{e:?}");
+    assert_eq!((e.outcome(), e.fault()), (Outcome::Perhaps, Fault::Moment));
+}
+
+#[tokio::test]
+async fn upkeep_and_running_queries_are_asked_for() {
+    let running = r#"{"data":{"active":[{"id":7,"query":"up","seconds":0.5,"origin":"x"}],"slow":[]}}"#;
+    let compacted = r#"{"data":{"seconds":1.5,"bytes_before":10,"bytes_after":4}}"#;
+    let node = FakeNode::start([Say::json(running), Say::status(200), Say::json(compacted)]).await;
+    let c = client(&node);
+    assert_eq!(c.queries().await.expect("a list").active[0].id, 7);
+    c.cancel_query(7).await.expect("cancelled");
+    let compacted = c.compact().await.expect("compacted");
+    assert_eq!((compacted.took.as_millis(), compacted.bytes_after), (1_500, 4));
+    let asked = node.asked();
+    let calls: Vec<_> = asked.iter().map(|a| format!("{} {}", a.method, a.uri)).collect();
+    assert_eq!(calls, ["GET /api/v1/queries", "DELETE /api/v1/queries/7", "POST /api/v1/admin/compact"]);
+}
