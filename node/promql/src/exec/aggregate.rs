@@ -14,7 +14,6 @@ use crate::source::is_metadata;
 use plimsoll_model::{Labels, METRIC_NAME};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// What a shard sends of an aggregation.
@@ -296,24 +295,27 @@ fn pick(
     order.sort_by(|a, b| frame.rows[*a].labels.cmp(&frame.rows[*b].labels));
     let mut kept: Vec<super::bits::Bits> =
         frame.rows.iter().map(|_| super::bits::Bits::none(frame.steps)).collect();
-    let mut ranks: Vec<Vec<usize>> = vec![Vec::new(); groups];
-    for step in 0..frame.steps {
-        let k = params[step].max(0.0) as usize;
-        ranks.iter_mut().for_each(Vec::clear);
-        for &i in &order {
-            if frame.rows[i].has(step) {
-                ranks[of_row[i]].push(i);
-            }
+    let mut ranks: Vec<Vec<usize>> = Vec::with_capacity(groups);
+    for group in 0..groups {
+        let members = order.iter().copied().filter(|i| of_row[*i] == group);
+        let mut best = Best::new(op, params);
+        for i in members {
+            best.offer(i, &frame.rows[i]);
         }
-        for rows in &mut ranks {
-            best(op, k, rows, |i| frame.rows[i].values[step]);
-            rows.iter().for_each(|i| kept[*i].set(step));
+        for (step, rows) in best.kept.iter().enumerate() {
+            rows.iter().for_each(|(_, i)| kept[*i].set(step));
         }
+        ranks.push(best.kept.first().map_or(Vec::new(), |rows| rows.iter().map(|(_, i)| *i).collect()));
     }
     for (row, kept) in frame.rows.iter_mut().zip(&kept) {
-        retain(row, |step| kept.get(step));
+        row.present.intersect(kept);
+        for (step, h) in row.histograms.iter_mut().flat_map(|h| h.iter_mut().enumerate()) {
+            if !kept.get(step) {
+                *h = None;
+            }
+        }
     }
-    if frame.steps == 1 {
+    if frame.steps == 1 && !ranks.is_empty() {
         let rank: HashMap<usize, usize> =
             ranks.iter().flatten().enumerate().map(|(at, row)| (*row, at)).collect();
         let mut rows: Vec<(usize, Row)> = frame
@@ -329,31 +331,65 @@ fn pick(
     frame
 }
 
-/// Shortens `rows` to the `k` best, the best one first. NaN is worse than all; equal values keep their order.
-fn best(op: AggregateOp, k: usize, rows: &mut Vec<usize>, value: impl Fn(usize) -> f64) {
-    if op != AggregateOp::Limitk {
-        let order = |a: &usize, b: &usize| {
-            let (x, y) = (value(*a), value(*b));
-            match (x.is_nan(), y.is_nan()) {
-                (true, true) => Ordering::Equal,
-                (true, false) => Ordering::Greater,
-                (false, true) => Ordering::Less,
-                _ if op == AggregateOp::Topk => y.partial_cmp(&x).unwrap_or(Ordering::Equal),
-                _ => x.partial_cmp(&y).unwrap_or(Ordering::Equal),
+/// The best rows of a group at each step, the best one first. NaN is worse than all; of equal values the one that
+/// was offered first stays.
+struct Best {
+    op: AggregateOp,
+    k: Vec<usize>,
+    kept: Vec<Vec<(f64, usize)>>,
+    /// The value that a row must beat at each step; NaN while there is room.
+    least: Vec<f64>,
+}
+
+/// Steps that are skipped together when nothing in them beats what is kept.
+const TILE: usize = 8;
+
+impl Best {
+    fn new(op: AggregateOp, params: &[f64]) -> Self {
+        let k: Vec<usize> = params.iter().map(|k| k.max(0.0) as usize).collect();
+        Self { op, kept: vec![Vec::new(); k.len()], least: vec![f64::NAN; k.len()], k }
+    }
+
+    fn offer(&mut self, i: usize, row: &Row) {
+        if self.op == AggregateOp::Limitk {
+            for step in 0..self.k.len() {
+                if self.kept[step].len() < self.k[step] && row.has(step) {
+                    self.kept[step].push((0.0, i));
+                }
             }
-        };
-        // Positions in `rows` follow the labels, which breaks ties.
-        if k > 0 && rows.len() > 4 * k {
-            let mut ranked: Vec<(usize, usize)> = rows.iter().copied().enumerate().collect();
-            ranked.select_nth_unstable_by(k - 1, |a, b| order(&a.1, &b.1).then(a.0.cmp(&b.0)));
-            ranked.truncate(k);
-            ranked.sort_unstable_by(|a, b| order(&a.1, &b.1).then(a.0.cmp(&b.0)));
-            *rows = ranked.into_iter().map(|(_, row)| row).collect();
-        } else {
-            rows.sort_by(order);
+            return;
+        }
+        // Of `bottomk` the values are turned round, so that the greatest is always the best.
+        let sign = if self.op == AggregateOp::Bottomk { -1.0 } else { 1.0 };
+        let steps = self.k.len();
+        for from in (0..steps).step_by(TILE) {
+            let tile = from..(from + TILE).min(steps);
+            let pairs = row.values[tile.clone()].iter().zip(&self.least[tile.clone()]);
+            // A comparison with NaN is false: so whatever is not known to be worse is looked at.
+            let worse = pairs.fold(true, |all, (v, least)| all & (v * sign <= *least));
+            if !worse {
+                for step in tile.filter(|step| row.present.get(*step)) {
+                    self.insert(step, row.values[step] * sign, i);
+                }
+            }
         }
     }
-    rows.truncate(k);
+
+    fn insert(&mut self, step: usize, v: f64, i: usize) {
+        let (kept, k) = (&mut self.kept[step], self.k[step]);
+        let beats = |other: f64| v > other || other.is_nan() && !v.is_nan();
+        if k == 0 || kept.len() == k && !beats(kept[k - 1].0) {
+            return;
+        }
+        if kept.len() == k {
+            kept.pop();
+        }
+        let at = kept.partition_point(|(other, _)| !beats(*other));
+        kept.insert(at, (v, i));
+        if kept.len() == k {
+            self.least[step] = kept[k - 1].0;
+        }
+    }
 }
 
 fn retain(row: &mut Row, keep: impl Fn(usize) -> bool) {

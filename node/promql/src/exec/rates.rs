@@ -1,6 +1,6 @@
 //! Range functions window by window: the way for windows that no kernel takes.
 
-use super::kernels::{average, neumaier, quantile, sum};
+use super::kernels::{average, neumaier, quantile, sum, variance};
 use super::range::{Call, Point, Window};
 use crate::notes::Notes;
 use crate::plan::RangeFn;
@@ -120,18 +120,6 @@ fn mad(values: &[f64]) -> f64 {
     let median = quantile(0.5, values);
     let deviations: Vec<f64> = values.iter().map(|v| (v - median).abs()).collect();
     quantile(0.5, &deviations)
-}
-
-/// Population variance: Welford's update with compensated sums.
-fn variance(values: &[f64]) -> f64 {
-    let (mut n, mut mean, mut mean_c, mut square, mut square_c) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for &v in values {
-        n += 1.0;
-        let delta = v - (mean + mean_c);
-        (mean, mean_c) = neumaier(delta / n, mean, mean_c);
-        (square, square_c) = neumaier(delta * (v - (mean + mean_c)), square, square_c);
-    }
-    (square + square_c) / n
 }
 
 /// Slope and value at `origin` of the line that fits best.

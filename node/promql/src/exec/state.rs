@@ -152,10 +152,7 @@ impl Group {
             return self.average(row);
         }
         let add = |a: &mut f64, b: &mut f64, v: f64| {
-            let t = *a + v;
-            let lost = if a.abs() >= v.abs() { (*a - t) + v } else { (v - t) + *a };
-            *b = if t.is_infinite() { 0.0 } else { *b + lost };
-            *a = t;
+            (*a, *b) = super::kernels::neumaier(v, *a, *b);
         };
         if row.present.is_full() {
             for ((a, b), v) in self.a.iter_mut().zip(&mut self.b).zip(&row.values) {
@@ -169,6 +166,18 @@ impl Group {
     }
 
     fn average(&mut self, row: &Row) {
+        if row.present.is_full() && self.means.is_empty() {
+            let sums = self.a.iter().zip(&row.values);
+            let overflow = sums.fold(0u64, |any, (a, v)| any | u64::from((a + v).is_infinite()));
+            if overflow == 0 {
+                let columns = self.a.iter_mut().zip(&mut self.b).zip(&mut self.n);
+                for (((a, b), n), v) in columns.zip(&row.values) {
+                    (*a, *b) = super::kernels::neumaier(*v, *a, *b);
+                    *n += 1.0;
+                }
+                return;
+            }
+        }
         for step in row.present.ones() {
             let v = row.values[step];
             self.n[step] += 1.0;
@@ -190,6 +199,12 @@ impl Group {
     }
 
     fn extreme(&mut self, row: &Row, better: impl Fn(f64, f64) -> bool) {
+        if row.present.is_full() && self.seen.is_full() {
+            for (best, v) in self.a.iter_mut().zip(&row.values) {
+                *best = if better(*v, *best) || best.is_nan() { *v } else { *best };
+            }
+            return;
+        }
         for step in row.present.ones() {
             let (v, best) = (row.values[step], self.a[step]);
             if !self.seen.get(step) || better(v, best) || best.is_nan() {

@@ -7,9 +7,8 @@ mod sorted;
 mod sums;
 
 pub(super) use sorted::quantile;
-pub(super) use sums::{average, neumaier, sum};
+pub(super) use sums::{average, neumaier, sum, variance};
 
-use super::bits::Bits;
 use super::frame::Row;
 use super::range::Call;
 use super::raw::Cleaned;
@@ -102,6 +101,8 @@ pub(super) fn run(
         }
         RangeFn::Sum => sums::run(&bounds, values, false, row),
         RangeFn::Avg => sums::run(&bounds, values, true, row),
+        RangeFn::Stddev => sums::run_variance(&bounds, values, true, row),
+        RangeFn::Stdvar => sums::run_variance(&bounds, values, false, row),
         RangeFn::Min => extremes::run(&bounds, values, |a, b| a < b, row),
         RangeFn::Max => extremes::run(&bounds, values, |a, b| a > b, row),
         RangeFn::Quantile => sorted::run(call, &bounds, values, row, notes),
@@ -128,8 +129,4 @@ fn slides(bounds: &[(u32, u32)]) -> bool {
     let samples: u64 = bounds.iter().map(|(lo, hi)| u64::from(hi - lo)).sum();
     let moved = bounds.last().map_or(0, |l| l.1) - bounds.first().map_or(0, |f| f.0);
     samples > 3 * u64::from(moved) + 16
-}
-
-fn full_or(valid: &Bits) -> bool {
-    valid.is_full()
 }

@@ -1,25 +1,22 @@
 //! `rate`, `increase` and `delta`: what extrapolation needs of timestamps is computed once a column; a series
 //! then costs two loads, a subtraction and a multiplication a step.
 
-use super::full_or;
 use crate::exec::bits::Bits;
 use crate::exec::frame::Row;
 use crate::exec::range::Call;
 use crate::plan::RangeFn;
 use plimsoll_model::Timestamp;
 
-/// The part of a step that every series needs.
-#[derive(Clone, Copy, Default)]
-struct Hot {
-    first: u32,
-    last: u32,
-    /// What the difference is multiplied with, unless the counter would start below zero.
-    factor: f64,
-    /// The counter would start below zero at most when `first <= difference * reach`.
-    reach: f64,
+/// Steps whose windows move by one sample each, so that all first and all last samples lie side by side.
+#[derive(Clone, Copy)]
+struct Run {
+    step: usize,
+    len: usize,
+    first: usize,
+    last: usize,
 }
 
-/// The part that is needed when the counter would start below zero.
+/// The extrapolation of a step, needed again when a counter would start below zero.
 #[derive(Clone, Copy, Default)]
 struct Cold {
     sampled: f64,
@@ -29,10 +26,13 @@ struct Cold {
 
 /// A column's windows, ready for extrapolation.
 pub(super) struct RatePlan {
-    hot: Vec<Hot>,
+    runs: Vec<Run>,
+    /// What the difference is multiplied with, unless the counter would start below zero.
+    factor: Vec<f64>,
+    /// The counter would start below zero at most when `first <= difference * reach`.
+    reach: Vec<f64>,
     cold: Vec<Cold>,
     valid: Bits,
-    full: bool,
     /// Seconds of the window for a rate, else 1.
     per: f64,
 }
@@ -42,48 +42,63 @@ impl RatePlan {
         let steps = bounds.len();
         let per = if call.function == RangeFn::Rate { call.range_ms as f64 / 1000.0 } else { 1.0 };
         let mut plan = Self {
-            hot: vec![Hot::default(); steps],
+            runs: Vec::new(),
+            factor: vec![0.0; steps],
+            reach: vec![0.0; steps],
             cold: vec![Cold::default(); steps],
             valid: Bits::none(steps),
-            full: false,
             per,
         };
         for (step, &(lo, hi)) in bounds.iter().enumerate() {
             if hi < lo + 2 {
                 continue;
             }
-            let (first, last) = (times[lo as usize], times[hi as usize - 1]);
+            let (first, last) = (lo as usize, hi as usize - 1);
             let end = call.windows.end_of(step);
-            let cold = Cold::new(first, last, (hi - lo - 1) as f64, end - call.range_ms, end);
+            let start = end - call.range_ms;
+            let cold = Cold::new(times[first], times[last], (last - first) as f64, start, end);
             plan.cold[step] = cold;
-            plan.hot[step] = Hot {
-                first: lo,
-                last: hi - 1,
-                factor: cold.factor(cold.to_start) / per,
-                reach: cold.to_start / cold.sampled * (1.0 + 1e-9),
-            };
+            plan.factor[step] = cold.factor(cold.to_start) / per;
+            plan.reach[step] = cold.to_start / cold.sampled * (1.0 + 1e-9);
             plan.valid.set(step);
+            match plan.runs.last_mut() {
+                Some(run)
+                    if run.step + run.len == step
+                        && run.first + run.len == first
+                        && run.last + run.len == last =>
+                {
+                    run.len += 1;
+                }
+                _ => plan.runs.push(Run { step, len: 1, first, last }),
+            }
         }
-        plan.full = full_or(&plan.valid);
         plan
     }
 
     pub(super) fn run(&self, values: &[f64], counter: bool, row: &mut Row) {
         row.present = self.valid.clone();
-        let resets = if counter { resets(values) } else { Vec::new() };
-        if !resets.is_empty() {
-            return self.run_with_resets(values, &resets, row);
-        }
-        let steps = self.hot.iter().zip(&mut row.values).enumerate();
-        for (step, (hot, out)) in steps {
-            if !self.full && hot.last == 0 {
-                continue;
+        if counter {
+            let resets = resets(values);
+            if !resets.is_empty() {
+                return self.run_with_resets(values, &resets, row);
             }
-            let first = values[hot.first as usize];
-            let difference = values[hot.last as usize] - first;
-            *out = difference * hot.factor;
-            if counter && first <= difference * hot.reach {
-                *out = self.from_zero(step, first, difference);
+        }
+        for run in &self.runs {
+            let steps = run.step..run.step + run.len;
+            let first = &values[run.first..run.first + run.len];
+            let last = &values[run.last..run.last + run.len];
+            let out = &mut row.values[steps.clone()];
+            let plans = self.factor[steps.clone()].iter().zip(&self.reach[steps.clone()]);
+            let mut starts_low = false;
+            for (((out, first), last), (factor, reach)) in out.iter_mut().zip(first).zip(last).zip(plans) {
+                let difference = last - first;
+                *out = difference * factor;
+                starts_low |= *first <= difference * reach;
+            }
+            if counter && starts_low {
+                for (i, step) in steps.enumerate() {
+                    row.values[step] = self.from_zero(step, first[i], last[i] - first[i]);
+                }
             }
         }
     }
@@ -91,17 +106,19 @@ impl RatePlan {
     /// The general way: values before resets are added in order, so that sums are those of Prometheus.
     fn run_with_resets(&self, values: &[f64], resets: &[u32], row: &mut Row) {
         let mut from = 0;
-        for step in self.valid.ones() {
-            let hot = self.hot[step];
-            let first = values[hot.first as usize];
-            let mut difference = values[hot.last as usize] - first;
-            while from < resets.len() && resets[from] <= hot.first {
-                from += 1;
+        for run in &self.runs {
+            for i in 0..run.len {
+                let (first_at, last_at) = (run.first + i, run.last + i);
+                let first = values[first_at];
+                let mut difference = values[last_at] - first;
+                while from < resets.len() && resets[from] as usize <= first_at {
+                    from += 1;
+                }
+                for &at in resets[from..].iter().take_while(|at| **at as usize <= last_at) {
+                    difference += values[at as usize - 1];
+                }
+                row.values[run.step + i] = self.from_zero(run.step + i, first, difference);
             }
-            for &at in resets[from..].iter().take_while(|at| **at <= hot.last) {
-                difference += values[at as usize - 1];
-            }
-            row.values[step] = self.from_zero(step, first, difference);
         }
     }
 
@@ -142,10 +159,11 @@ impl Cold {
 
 /// Where a counter falls.
 fn resets(values: &[f64]) -> Vec<u32> {
-    let falls = |i: usize| values[i] < values[i - 1];
+    let Some(after) = values.get(1..) else { return Vec::new() };
     // Most counters never fall: one pass that the compiler vectorises tells.
-    if !values.windows(2).fold(false, |any, w| any | (w[1] < w[0])) {
+    let falls = values.iter().zip(after).fold(0u64, |any, (a, b)| any | u64::from(b < a));
+    if falls == 0 {
         return Vec::new();
     }
-    (1..values.len()).filter(|i| falls(*i)).map(|i| i as u32).collect()
+    (1..values.len()).filter(|i| values[*i] < values[*i - 1]).map(|i| i as u32).collect()
 }

@@ -49,7 +49,7 @@ pub(in crate::exec) fn quantile(q: f64, values: &[f64]) -> f64 {
 pub(super) fn run(call: &Call<'_>, bounds: &[(u32, u32)], values: &[f64], row: &mut Row, notes: &mut Notes) {
     let quantiles = &call.args[0];
     let sliding = slides(bounds);
-    let mut sorted: Vec<i64> = Vec::new();
+    let (mut sorted, mut spare): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
     let (mut from, mut upto) = (0usize, 0usize);
     for (step, &(lo, hi)) in bounds.iter().enumerate() {
         let (lo, hi) = (lo as usize, hi as usize);
@@ -60,24 +60,57 @@ pub(super) fn run(call: &Call<'_>, bounds: &[(u32, u32)], values: &[f64], row: &
         if !(0.0..=1.0).contains(&q) {
             notes.invalid_quantile(call.span, q);
         }
-        // Moving a sample shifts half of the window; with many to move sorting anew is cheaper.
-        if !sliding || lo >= upto || (lo - from) + (hi - upto) > 16 + (hi - lo) / 8 {
+        if !sliding || lo >= upto {
             sorted.clear();
             sorted.extend(values[lo..hi].iter().map(|v| key(*v)));
             sorted.sort_unstable();
         } else {
-            for &v in &values[from..lo] {
-                let k = key(v);
-                let at = sorted.partition_point(|x| *x < k);
-                sorted.remove(at);
-            }
-            for &v in &values[upto..hi] {
-                let k = key(v);
-                let at = sorted.partition_point(|x| *x < k);
-                sorted.insert(at, k);
-            }
+            exchange(&mut sorted, &mut spare, &values[from..lo], &values[upto..hi]);
         }
         (from, upto) = (lo, hi);
         row.set(step, quantile_of(q, &sorted));
     }
+}
+
+/// Takes `gone` out of the sorted keys and puts `new` in.
+fn exchange(sorted: &mut Vec<i64>, spare: &mut Vec<i64>, gone: &[f64], new: &[f64]) {
+    if let ([gone], [new]) = (gone, new) {
+        // One for one, the usual case: only what lies between the two moves.
+        let (gone, new) = (key(*gone), key(*new));
+        let from = sorted.partition_point(|k| *k < gone);
+        let to = sorted.partition_point(|k| *k < new);
+        if from < to {
+            sorted.copy_within(from + 1..to, from);
+            sorted[to - 1] = new;
+        } else {
+            sorted.copy_within(to..from, to + 1);
+            sorted[to] = new;
+        }
+        return;
+    }
+    let keys = |values: &[f64]| {
+        let mut keys: Vec<i64> = values.iter().map(|v| key(*v)).collect();
+        keys.sort_unstable();
+        keys
+    };
+    let (gone, new) = (keys(gone), keys(new));
+    spare.clear();
+    let (mut at, mut g, mut n) = (0, 0, 0);
+    // What lies between two changes is copied as a whole.
+    while g < gone.len() || n < new.len() {
+        let leaves = n >= new.len() || g < gone.len() && gone[g] <= new[n];
+        let k = if leaves { gone[g] } else { new[n] };
+        let upto = at + sorted[at..].partition_point(|x| *x < k);
+        spare.extend_from_slice(&sorted[at..upto]);
+        at = upto;
+        if leaves {
+            at += 1;
+            g += 1;
+        } else {
+            spare.push(k);
+            n += 1;
+        }
+    }
+    spare.extend_from_slice(&sorted[at..]);
+    std::mem::swap(sorted, spare);
 }

@@ -1,6 +1,6 @@
-//! Compensated sums and averages of sliding windows with two stacks: what leaves a window is never subtracted,
-//! so infinities and huge values leave no trace. Compensation: Neumaier, "Rundungsfehleranalyse einiger
-//! Verfahren zur Summation endlicher Summen", 1974.
+//! Sums, averages and variances of sliding windows with two stacks: what leaves a window is never subtracted, so
+//! infinities and huge values leave no trace. Compensation of sums: the error of an addition is exact (Knuth,
+//! "The Art of Computer Programming" 4.2.2, theorem B), as in Neumaier's variant of Kahan's sum.
 
 use super::slides;
 use crate::exec::frame::Row;
@@ -9,11 +9,9 @@ use crate::exec::frame::Row;
 #[inline]
 pub(in crate::exec) fn neumaier(v: f64, s: f64, c: f64) -> (f64, f64) {
     let t = s + v;
-    if !t.is_finite() && !t.is_nan() {
-        return (t, 0.0);
-    }
-    let lost = if s.abs() >= v.abs() { (s - t) + v } else { (v - t) + s };
-    (t, c + lost)
+    let z = t - s;
+    let lost = (s - (t - z)) + (v - z);
+    (t, if t.is_infinite() { 0.0 } else { c + lost })
 }
 
 /// The sum of a window, as `sum_over_time` has it.
@@ -50,21 +48,91 @@ fn incremental(values: &[f64], from: usize, s: f64, c: f64) -> f64 {
     mean + c
 }
 
-pub(super) fn run(bounds: &[(u32, u32)], values: &[f64], mean: bool, row: &mut Row) {
-    let direct = if mean { average } else { sum };
-    if !slides(bounds) {
-        for (step, &(lo, hi)) in bounds.iter().enumerate() {
-            if lo < hi {
-                row.set(step, direct(&values[lo as usize..hi as usize]));
-            }
-        }
-        return;
+/// Population variance of a window: Welford's update with compensated sums.
+pub(in crate::exec) fn variance(values: &[f64]) -> f64 {
+    let (mut n, mut mean, mut mean_c, mut square, mut square_c) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for &v in values {
+        n += 1.0;
+        let delta = v - (mean + mean_c);
+        (mean, mean_c) = neumaier(delta / n, mean, mean_c);
+        (square, square_c) = neumaier(delta * (v - (mean + mean_c)), square, square_c);
     }
-    // Sums from each sample up to `middle`, and the sum from `middle` to the end of the window.
-    let mut back: Vec<(f64, f64)> = Vec::new();
+    (square + square_c) / n
+}
+
+/// What is known of a part of a window; parts that follow each other can be joined.
+trait Part: Copy {
+    /// Nothing.
+    const NONE: Self;
+    /// With one more value.
+    fn with(self, v: f64) -> Self;
+    /// With the part that follows.
+    fn join(self, after: Self) -> Self;
+}
+
+/// A sum and its compensation.
+#[derive(Clone, Copy)]
+struct Sum(f64, f64);
+
+impl Part for Sum {
+    const NONE: Self = Self(0.0, 0.0);
+
+    #[inline]
+    fn with(self, v: f64) -> Self {
+        let (s, c) = neumaier(v, self.0, self.1);
+        Self(s, c)
+    }
+
+    #[inline]
+    fn join(self, after: Self) -> Self {
+        let (s, c) = neumaier(after.0, self.0, self.1);
+        Self(s, c + after.1)
+    }
+}
+
+/// Count, mean and squared deviations. Joining: Chan, Golub, LeVeque, "Updating formulae and a pairwise
+/// algorithm for computing sample variances", 1979.
+#[derive(Clone, Copy)]
+struct Moments {
+    n: f64,
+    mean: f64,
+    square: f64,
+}
+
+impl Part for Moments {
+    const NONE: Self = Self { n: 0.0, mean: 0.0, square: 0.0 };
+
+    #[inline]
+    fn with(self, v: f64) -> Self {
+        let n = self.n + 1.0;
+        let delta = v - self.mean;
+        let mean = self.mean + delta / n;
+        Self { n, mean, square: self.square + delta * (v - mean) }
+    }
+
+    #[inline]
+    fn join(self, after: Self) -> Self {
+        if after.n == 0.0 {
+            return self;
+        }
+        let n = self.n + after.n;
+        let delta = after.mean - self.mean;
+        let share = after.n / n;
+        Self {
+            n,
+            mean: self.mean + delta * share,
+            square: self.square + after.square + delta * delta * self.n * share,
+        }
+    }
+}
+
+/// Calls `f` with the part of each window that is not empty.
+fn slide<P: Part>(bounds: &[(u32, u32)], values: &[f64], mut f: impl FnMut(usize, usize, usize, P)) {
+    // Parts from each sample up to `middle`, and the part from `middle` to the end of the window.
+    let mut back: Vec<P> = Vec::new();
     let mut back_start = 0usize;
     let (mut middle, mut upto) = (0usize, 0usize);
-    let mut front = (0.0, 0.0);
+    let mut front = P::NONE;
     for (step, &(lo, hi)) in bounds.iter().enumerate() {
         let (lo, hi) = (lo as usize, hi as usize);
         if lo >= hi {
@@ -72,24 +140,51 @@ pub(super) fn run(bounds: &[(u32, u32)], values: &[f64], mean: bool, row: &mut R
         }
         if lo >= middle {
             back.clear();
-            back.resize(hi - lo, (0.0, 0.0));
+            back.resize(hi - lo, P::NONE);
             back_start = lo;
-            let (mut s, mut c) = (0.0, 0.0);
+            let mut part = P::NONE;
             for (slot, &v) in back.iter_mut().zip(&values[lo..hi]).rev() {
-                (s, c) = neumaier(v, s, c);
-                *slot = (s, c);
+                part = part.with(v);
+                *slot = part;
             }
-            (middle, upto, front) = (hi, hi, (0.0, 0.0));
+            (middle, upto, front) = (hi, hi, P::NONE);
         }
         for &v in &values[upto..hi.max(upto)] {
-            front = neumaier(v, front.0, front.1);
+            front = front.with(v);
         }
         upto = upto.max(hi);
-        let (bs, bc) = back[lo - back_start];
-        let (s, c) = neumaier(front.0, bs, bc);
-        let c = c + front.1;
-        let n = (hi - lo) as f64;
-        let out = if mean { s / n + c / n } else { s + c };
-        row.set(step, if out.is_finite() { out } else { direct(&values[lo..hi]) });
+        f(step, lo, hi, back[lo - back_start].join(front));
     }
+}
+
+/// Calls `f` with each window that is not empty.
+fn each(bounds: &[(u32, u32)], values: &[f64], row: &mut Row, f: impl Fn(&[f64]) -> f64) {
+    for (step, &(lo, hi)) in bounds.iter().enumerate() {
+        if lo < hi {
+            row.set(step, f(&values[lo as usize..hi as usize]));
+        }
+    }
+}
+
+pub(super) fn run(bounds: &[(u32, u32)], values: &[f64], mean: bool, row: &mut Row) {
+    let direct = if mean { average } else { sum };
+    if !slides(bounds) {
+        return each(bounds, values, row, direct);
+    }
+    slide(bounds, values, |step, lo, hi, Sum(s, c)| {
+        let n = if mean { (hi - lo) as f64 } else { 1.0 };
+        let out = s / n + c / n;
+        row.set(step, if out.is_finite() { out } else { direct(&values[lo..hi]) });
+    });
+}
+
+pub(super) fn run_variance(bounds: &[(u32, u32)], values: &[f64], root: bool, row: &mut Row) {
+    let finish = |variance: f64| if root { variance.sqrt() } else { variance };
+    if !slides(bounds) {
+        return each(bounds, values, row, |window| finish(variance(window)));
+    }
+    slide(bounds, values, |step, lo, hi, m: Moments| {
+        let out = m.square / m.n;
+        row.set(step, finish(if out.is_finite() { out } else { variance(&values[lo..hi]) }));
+    });
 }
