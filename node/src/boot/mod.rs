@@ -1,0 +1,57 @@
+//! Starts a node from its settings and stops it in reverse order.
+//!
+//! Owns: the data folder and its lock, the order of start and stop, signals.
+//! Does not own: what the parts do.
+//!
+//! Start: data folder, RocksDB and log, ownership group, shards (each replays its tail of the log), collector,
+//! queries, HTTP; only then is the node ready. Stop: no new connections, requests under way end, every shard
+//! writes a checkpoint, the log is closed.
+
+mod args;
+mod folder;
+mod node;
+
+pub use args::{DemoArgs, StartArgs};
+pub use node::Node;
+
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Time that requests under way get when the node stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs `plimsoll start` until a signal comes.
+pub async fn start(args: StartArgs) -> anyhow::Result<()> {
+    let settings = args.settings()?;
+    crate::telemetry::install_logs(settings.log.level.as_str(), settings.log.format.as_str() == "json");
+    let node = Node::start(settings).await?;
+    eprintln!("plimsoll is ready: http://{}  (data in {})", node.address(), node.data_dir().display());
+    run_until_stopped(node, None).await
+}
+
+/// Runs `node` until SIGINT, SIGTERM, a fatal error, or `limit`; then stops it in good order.
+pub async fn run_until_stopped(mut node: Node, limit: Option<Duration>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let over = async {
+        match limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    let fatal = tokio::select! {
+        _ = tokio::signal::ctrl_c() => None,
+        _ = terminate.recv() => None,
+        () = over => None,
+        fatal = node.fatal() => Some(fatal),
+    };
+    if let Some(reason) = &fatal {
+        tracing::error!(%reason, "stopping: this node cannot go on");
+    } else {
+        tracing::info!("stopping: requests under way end, then every shard writes a checkpoint");
+    }
+    node.stop(DRAIN).await;
+    match fatal {
+        Some(reason) => anyhow::bail!("{reason}"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,180 @@
+use super::{Routes, Row, msg::RowValue, routes::Route};
+use crate::shard::Shards;
+use plimsoll_model::{BatchBuilder, Histogram, Labels, ShardId, Target, Timestamp};
+use crate::telemetry::Metadata;
+use plimsoll_proto::ingest::{self, Decoded, Limits, RawLabels, Refusal, Sink};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a sample must fulfil to be taken.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Caps on sizes and counts.
+    pub limits: Limits,
+    /// Secret of the raw-label hash, so that nobody can craft collisions.
+    pub seed: u64,
+    /// Samples older than this are refused.
+    pub retention_ms: i64,
+    /// Samples further in the future than this are refused.
+    pub future_ms: i64,
+    /// Series that the node may hold.
+    pub max_series: u64,
+}
+
+/// One request, split by shard: a sink for the decoders.
+pub(super) struct Split {
+    shards: Shards,
+    routes: Arc<Routes>,
+    metadata: Arc<Metadata>,
+    limits: Limits,
+    oldest: Timestamp,
+    newest: Timestamp,
+    /// New series that there is room for; counted when the first one comes.
+    room: Option<u64>,
+    max_series: u64,
+    parts: Vec<Part>,
+    /// Series that this request defines and that may come again in it.
+    defined: HashMap<u128, (ShardId, Target)>,
+    current: (ShardId, Target),
+}
+
+/// What one shard gets of a request.
+#[derive(Default)]
+pub(super) struct Part {
+    pub builder: BatchBuilder,
+    /// Raw-label hash of each definition, in order.
+    pub keys: Vec<u128>,
+}
+
+impl Split {
+    pub fn new(
+        rules: &Rules,
+        shards: &Shards,
+        routes: &Arc<Routes>,
+        metadata: &Arc<Metadata>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            limits: rules.limits,
+            metadata: metadata.clone(),
+            shards: shards.clone(),
+            routes: routes.clone(),
+            oldest: now.saturating_sub(rules.retention_ms),
+            newest: now.saturating_add(rules.future_ms),
+            room: None,
+            max_series: rules.max_series,
+            parts: (0..shards.count()).map(|_| Part::default()).collect(),
+            defined: HashMap::new(),
+            current: (ShardId(0), Target::Defined(0)),
+        }
+    }
+
+    /// The parts that hold something, with their shards.
+    pub fn into_parts(self) -> impl Iterator<Item = (ShardId, Part)> {
+        let parts = self.parts.into_iter().enumerate().filter(|(_, p)| !p.builder.is_empty());
+        parts.map(|(i, p)| (ShardId(i as u16), p))
+    }
+
+    /// Takes rows; the fingerprint stands in for the raw-label hash.
+    pub fn rows(&mut self, rows: &[Row]) -> Decoded {
+        let mut decoded = Decoded::default();
+        for row in rows {
+            let limits = self.limits;
+            let raw = Parsed { labels: &row.labels, limits: &limits };
+            let taken = self.series(row.labels.fingerprint(), &raw).and_then(|()| match &row.value {
+                RowValue::Float(v) => self.float(row.timestamp, *v),
+                RowValue::Histogram(h) => self.histogram(row.timestamp, Histogram::clone(h)),
+            });
+            match (taken, &row.value) {
+                (Err(refusal), _) => decoded.refused.add(refusal, 1, || row.labels.to_string()),
+                (Ok(()), RowValue::Float(_)) => decoded.floats += 1,
+                (Ok(()), RowValue::Histogram(_)) => decoded.histograms += 1,
+            }
+        }
+        decoded
+    }
+
+    /// A series whose raw label bytes were not seen before: now the labels are read.
+    #[cold]
+    fn define(&mut self, key: u128, raw: &dyn RawLabels) -> Result<(), Refusal> {
+        if let Some(known) = self.defined.get(&key) {
+            self.current = *known;
+            return Ok(());
+        }
+        let labels = raw.parse()?;
+        let room = self.room.get_or_insert_with(|| {
+            let there: u64 = self.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.series_count()).sum();
+            self.max_series.saturating_sub(there)
+        });
+        if *room == 0 {
+            return Err(Refusal::SeriesLimit);
+        }
+        *room -= 1;
+        let shard = self.shards.owner(labels.shard_hash()).id;
+        let part = &mut self.parts[shard.0 as usize];
+        let target = Target::Defined(part.builder.define(&labels));
+        part.keys.push(key);
+        self.defined.insert(key, (shard, target));
+        self.current = (shard, target);
+        Ok(())
+    }
+
+    fn check(&self, timestamp: Timestamp) -> Result<(), Refusal> {
+        if timestamp < self.oldest {
+            return Err(Refusal::TooOld);
+        }
+        if timestamp > self.newest {
+            return Err(Refusal::TooFarInFuture);
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Split {
+    #[inline]
+    fn series(&mut self, key: u128, labels: &dyn RawLabels) -> Result<(), Refusal> {
+        match self.routes.get(key) {
+            Some(Route { shard, series }) => {
+                self.current = (shard, Target::Known(series));
+                Ok(())
+            }
+            None => self.define(key, labels),
+        }
+    }
+
+    #[inline]
+    fn float(&mut self, timestamp: Timestamp, value: f64) -> Result<(), Refusal> {
+        self.check(timestamp)?;
+        let (shard, target) = self.current;
+        self.parts[shard.0 as usize].builder.float(target, timestamp, value);
+        Ok(())
+    }
+
+    fn metadata(&mut self, m: ingest::Metadata<'_>) {
+        self.metadata.put(m.name, m.metric_type.name(), m.help, m.unit);
+    }
+
+    fn histogram(&mut self, timestamp: Timestamp, histogram: Histogram) -> Result<(), Refusal> {
+        self.check(timestamp)?;
+        let (shard, target) = self.current;
+        self.parts[shard.0 as usize].builder.histogram(target, timestamp, &histogram);
+        Ok(())
+    }
+}
+
+/// Labels that were parsed before.
+struct Parsed<'a> {
+    labels: &'a Labels,
+    limits: &'a Limits,
+}
+
+impl RawLabels for Parsed<'_> {
+    fn visit(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), Refusal> {
+        self.labels.iter().for_each(|(n, v)| visit(n.as_bytes(), v.as_bytes()));
+        Ok(())
+    }
+
+    fn limits(&self) -> &Limits {
+        self.limits
+    }
+}

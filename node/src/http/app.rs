@@ -1,0 +1,147 @@
+use super::ApiError;
+use super::cardinality::Cardinality;
+use crate::cluster::Cluster;
+use crate::collector::{Collector, Receipt};
+use crate::query::Queries;
+use crate::shard::Shards;
+use crate::telemetry::Metadata;
+use metrics_exporter_prometheus::PrometheusHandle;
+use plimsoll_cluster_config::Settings;
+use plimsoll_consensus::Log;
+use plimsoll_storage::Database;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+/// The parts of a node that the handlers use.
+pub struct Parts {
+    /// Settings that hold.
+    pub settings: Settings,
+    /// RocksDB.
+    pub database: Arc<Database>,
+    /// The log of all groups.
+    pub log: Log,
+    /// Identity and ownership.
+    pub cluster: Cluster,
+    /// The shards.
+    pub shards: Shards,
+    /// The way in.
+    pub collector: Collector,
+    /// The way out.
+    pub queries: Queries,
+    /// Types and help of metrics.
+    pub metadata: Arc<Metadata>,
+    /// This node's own metrics.
+    pub recorder: PrometheusHandle,
+    /// When the start began.
+    pub started: Instant,
+}
+
+/// [`Parts`] and what changes while the node runs.
+pub struct Inner {
+    /// The parts.
+    pub parts: Parts,
+    /// Whether the node takes traffic.
+    pub ready: AtomicBool,
+    /// Wall clock of the start in milliseconds.
+    pub started_ms: i64,
+    /// What came in since then.
+    pub totals: Totals,
+}
+
+/// Counts since the start.
+#[derive(Default)]
+pub struct Totals {
+    /// Write requests that were taken, at least in part.
+    pub requests: AtomicU64,
+    /// Samples taken.
+    pub samples: AtomicU64,
+    /// Samples refused one by one.
+    pub refused: AtomicU64,
+}
+
+impl AppState {
+    /// State of a node that is not ready yet.
+    pub fn new(parts: Parts) -> Self {
+        let started_ms = crate::now_ms();
+        Self(Arc::new(Inner { parts, ready: AtomicBool::new(false), started_ms, totals: Totals::default() }))
+    }
+
+    /// Bytes that a write request may have as it comes in; unpacked it may have as many.
+    pub fn body_bytes(&self) -> usize {
+        self.settings.ingest.decoded_bytes.bytes() as usize
+    }
+
+    /// Counts what became of a write request.
+    pub fn count(&self, format: &'static str, receipt: &Receipt) {
+        let d = &receipt.decoded;
+        self.totals.requests.fetch_add(1, Relaxed);
+        self.totals.samples.fetch_add(d.samples(), Relaxed);
+        self.totals.refused.fetch_add(d.refused.total(), Relaxed);
+        metrics::counter!("plimsoll_ingest_samples_total", "format" => format).increment(d.samples());
+        for (refusal, samples, _) in d.refused.iter() {
+            metrics::counter!("plimsoll_ingest_refused_samples_total", "reason" => refusal.name()).increment(samples);
+        }
+        for (name, n) in [
+            ("plimsoll_ingest_duplicate_samples_total", receipt.duplicates),
+            ("plimsoll_ingest_replaced_samples_total", receipt.replaced),
+        ] {
+            if n > 0 {
+                metrics::counter!(name).increment(n);
+            }
+        }
+    }
+
+    /// Which metrics, labels and pairs have the most series, all shards together.
+    pub async fn cardinality(&self, limit: usize) -> Result<Cardinality, ApiError> {
+        // a shard's own leaders are not those of the whole: ask for more than is shown
+        let each = limit.saturating_mul(8).clamp(100, 10_000);
+        let parts: Vec<plimsoll_storage::Cardinality> =
+            self.each_shard(move |shard| Ok(vec![shard.cardinality(each)])).await?;
+        Ok(Cardinality::join(parts, limit))
+    }
+
+    /// Asks every shard on the blocking pool and joins what they answer.
+    pub async fn each_shard<T, C>(
+        &self,
+        ask: impl Fn(&Arc<plimsoll_storage::Shard>) -> Result<Vec<T>, plimsoll_storage::Error> + Send + 'static,
+    ) -> Result<C, ApiError>
+    where
+        T: Send + 'static,
+        C: FromIterator<T> + Send + 'static,
+    {
+        let lives = self.shards.iter().map(crate::shard::Shard::live).collect::<Result<Vec<_>, _>>()?;
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut all = Vec::new();
+            for live in lives {
+                all.extend(ask(&live.storage)?);
+            }
+            Ok::<C, plimsoll_storage::Error>(all.into_iter().collect())
+        });
+        match asked.await {
+            Ok(answer) => Ok(answer?),
+            Err(join) => std::panic::resume_unwind(join.into_panic()),
+        }
+    }
+}
+
+impl Deref for AppState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Deref for Inner {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}

@@ -1,0 +1,38 @@
+//! The gRPC side of the one port: services of `plimsoll/v1`.
+
+mod admin;
+mod query;
+mod write;
+
+use super::AppState;
+use axum::Router;
+use plimsoll_model::Fault;
+use plimsoll_proto::v1;
+use tonic::Status;
+
+/// Bytes of a message on its way in.
+const MESSAGE_BYTES: usize = 64 << 20;
+
+/// Routes of all services.
+pub fn routes(app: &AppState) -> Router<AppState> {
+    let write = v1::write_server::WriteServer::new(write::Write(app.clone()));
+    let query = v1::query_server::QueryServer::new(query::Query(app.clone()));
+    let admin = v1::admin_server::AdminServer::new(admin::Admin(app.clone()));
+    let mut services = tonic::service::Routes::builder();
+    services.add_service(write.max_decoding_message_size(MESSAGE_BYTES));
+    services.add_service(query.max_encoding_message_size(usize::MAX));
+    services.add_service(admin);
+    // tonic brings a fallback that answers 200 to any path; the router has its own
+    services.routes().into_axum_router().reset_fallback().with_state(())
+}
+
+/// The gRPC status of an error, by whose move it is.
+fn status_of(fault: Fault, busy: bool, error: &dyn std::error::Error) -> Status {
+    let text = error.to_string();
+    match fault {
+        Fault::Asker => Status::invalid_argument(text),
+        Fault::Moment if busy => Status::resource_exhausted(text),
+        Fault::Moment => Status::unavailable(text),
+        Fault::Ours => Status::internal(text),
+    }
+}

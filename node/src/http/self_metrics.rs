@@ -1,0 +1,60 @@
+//! `GET /metrics`: this node in Prometheus' text format.
+
+use super::AppState;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use metrics::{counter, gauge};
+
+/// Reads what is not counted as it happens, then renders everything.
+pub async fn metrics(State(app): State<AppState>) -> Response {
+    read_gauges(&app);
+    read_process();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.recorder.render()).into_response()
+}
+
+fn read_gauges(app: &AppState) {
+    let (mut series, mut head, mut quarantined) = (0, 0, 0);
+    for live in app.shards.iter().filter_map(|s| s.live().ok()) {
+        let held = live.storage.statistics();
+        series += held.series;
+        head += held.head_samples;
+        quarantined += held.quarantined;
+    }
+    let log = app.log.stats();
+    gauge!("plimsoll_series").set(series as f64);
+    gauge!("plimsoll_head_samples").set(head as f64);
+    gauge!("plimsoll_quarantined_rows").set(quarantined as f64);
+    gauge!("plimsoll_disk_bytes", "part" => "store").set(app.database.disk_bytes().unwrap_or_default() as f64);
+    gauge!("plimsoll_disk_bytes", "part" => "log").set(log.disk_bytes as f64);
+    counter!("plimsoll_log_syncs_total").absolute(log.syncs);
+    counter!("plimsoll_log_entries_total").absolute(log.entries);
+    counter!("plimsoll_log_written_bytes_total").absolute(log.written_bytes);
+    gauge!("plimsoll_shards_live").set(app.shards.iter().filter(|s| s.is_live()).count() as f64);
+    gauge!("plimsoll_ingest_in_flight_bytes").set(app.collector.in_flight_bytes() as f64);
+    gauge!("plimsoll_routed_series").set(app.collector.routed_series() as f64);
+    gauge!("plimsoll_queries_active").set(app.queries.counts().0 as f64);
+    gauge!("process_start_time_seconds").set(app.started_ms as f64 / 1000.0);
+    gauge!("plimsoll_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Memory, CPU time and open files of this process, from /proc; elsewhere these are left out.
+fn read_process() {
+    /// Clock ticks a second in /proc, the same on every Linux.
+    const TICKS: f64 = 100.0;
+    /// Bytes of a page, the same on every x86-64.
+    const PAGE: f64 = 4096.0;
+    if let Ok(stat) = std::fs::read_to_string("/proc/self/stat")
+        && let Some(fields) = stat.rsplit(')').next()
+    {
+        let field = |n: usize| fields.split_whitespace().nth(n).and_then(|v| v.parse::<f64>().ok()).unwrap_or(0.0);
+        // the exporter's counters are whole, and CPU seconds are not
+        gauge!("process_cpu_seconds_total").set((field(11) + field(12)) / TICKS);
+        gauge!("process_resident_memory_bytes").set(field(21) * PAGE);
+        gauge!("process_virtual_memory_bytes").set(field(20));
+        gauge!("process_threads").set(field(17));
+    }
+    if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
+        gauge!("process_open_fds").set(files.count() as f64);
+    }
+}

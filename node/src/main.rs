@@ -1,0 +1,69 @@
+//! The `plimsoll` command: runs nodes, and asks them.
+
+use clap::{CommandFactory, Parser, Subcommand};
+use plimsoll_client::cli;
+use plimsoll_node::boot::{DemoArgs, StartArgs};
+use std::io::Write;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A metrics store for services and agent loops: Prometheus in, PromQL out, nothing acknowledged is lost.
+#[derive(Parser)]
+#[command(name = "plimsoll", version, max_term_width = 110)]
+#[command(after_help = "Examples:
+  plimsoll demo                              a node with live agent traffic, in one terminal
+  plimsoll start --data-dir d1               a real node on 127.0.0.1:7777
+  plimsoll query 'sum by (job) (up)'         ask it
+  plimsoll range 'rate(http_requests_total[5m])' --start now-1h
+  plimsoll doctor                            what is wrong, and the command that mends it")]
+struct Command {
+    #[command(flatten)]
+    global: cli::Global,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Run a node.
+    Start(StartArgs),
+    /// Run a node with simulated agent loops and this host's own metrics.
+    Demo(DemoArgs),
+    #[command(flatten)]
+    Ask(cli::Command),
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("cannot start the runtime: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match command.what {
+            What::Start(args) => plimsoll_node::boot::start(args).await,
+            What::Demo(args) => plimsoll_node::demo::run(args).await,
+            // the whole command line, with the two commands above
+            What::Ask(cli::Command::Completions(shell)) => {
+                let script = cli::completion_script(&shell, &mut Command::command());
+                std::io::stdout().write_all(&script).map_err(anyhow::Error::from)
+            }
+            What::Ask(ask) => return cli::run(ask, &command.global).await,
+        }
+        .map_or_else(
+            |e| {
+                eprintln!("plimsoll: {e:#}");
+                ExitCode::FAILURE
+            },
+            |()| ExitCode::SUCCESS,
+        )
+    });
+    // a query that still runs on the blocking pool must not hold up the end
+    runtime.shutdown_background();
+    outcome
+}

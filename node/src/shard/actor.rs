@@ -1,0 +1,232 @@
+use super::{Error, Live, Setup, Shard, machine, msg::Append, msg::Msg, msg::Reply};
+use bytes::Bytes;
+use plimsoll_consensus::{Error as Consensus, Outcome};
+use plimsoll_storage::Applied;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Proposals of a shard under way at a time. While one is at the disk the next one gathers batches, so a
+/// second one keeps the log busy; more would only make entries smaller.
+const PROPOSALS: usize = 2;
+/// Bytes joined into one log entry.
+const ENTRY_BYTES: usize = 1 << 20;
+
+pub(super) struct ShardActor;
+
+pub(super) struct Args {
+    pub handle: Shard,
+    pub setup: Setup,
+}
+
+pub(super) struct State {
+    handle: Shard,
+    setup: Setup,
+    live: Live,
+    waiting: Vec<Append>,
+    proposals: usize,
+    maintaining: bool,
+    timers: Vec<JoinHandle<()>>,
+}
+
+impl ShardActor {
+    /// The one place where a message enters the mailbox. Appends carry their credit; the rest comes from timers
+    /// and from operators one at a time, so the mailbox is bounded.
+    pub(super) fn send(actor: &ActorRef<Msg>, msg: Msg) -> Result<(), ()> {
+        actor.cast(msg).map_err(|_| ())
+    }
+}
+
+impl Actor for ShardActor {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        let Args { handle, setup } = args;
+        let live = setup.open(handle.id, me.clone()).await?;
+        handle.publish(live.clone());
+        let timers = start_timers(&me, &setup, handle.id.0);
+        Ok(State { handle, setup, live, waiting: Vec::new(), proposals: 0, maintaining: false, timers })
+    }
+
+    async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Append(append) => {
+                if let Some(fault) = &state.setup.fault {
+                    fault(state.handle.id);
+                }
+                state.waiting.push(append);
+                state.propose(&me);
+            }
+            Msg::Proposed { stopped: false } => {
+                state.proposals -= 1;
+                state.propose(&me);
+            }
+            Msg::Proposed { stopped: true } => {
+                return Err(format!("the raft group of {} stopped", state.handle.id).into());
+            }
+            Msg::Checkpoint(reply) => state.maintain(&me, Job::Checkpoint, reply),
+            Msg::Compact { force, reply } => state.maintain(&me, Job::Compact { force }, reply),
+            Msg::Expire => state.maintain(&me, Job::Expire, None),
+            Msg::Maintained => state.maintaining = false,
+        }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Msg>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.timers.drain(..).for_each(|t| t.abort());
+        state.handle.withdraw();
+        for append in state.waiting.drain(..) {
+            // the receiver may have gone; nothing is lost by that
+            let _ = append.reply.send(Err(Error::Unavailable(state.handle.id)));
+        }
+        if let Err(e) = state.live.group.shutdown().await {
+            tracing::warn!(shard = %state.handle.id, error = %e, "the raft group did not end in good order");
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Proposes what waits, as one log entry, unless enough entries are under way.
+    fn propose(&mut self, me: &ActorRef<Msg>) {
+        while self.proposals < PROPOSALS && !self.waiting.is_empty() {
+            let mut bytes = 0;
+            let fits = self.waiting.iter().take_while(|a| {
+                bytes += a.batch.len();
+                bytes <= ENTRY_BYTES
+            });
+            let n = fits.count().max(1);
+            let batch: Vec<Append> = self.waiting.drain(..n).collect();
+            self.proposals += 1;
+            let (me, live, id) = (me.clone(), self.live.clone(), self.handle.id);
+            tokio::spawn(async move {
+                let command = machine::join(batch.iter().map(|a| &a.batch[..]));
+                let outcome = live.group.propose(command).await;
+                let stopped = matches!(outcome, Err(Consensus::Stopped { .. } | Consensus::LogBroken { .. }));
+                answer(id, batch, outcome);
+                // a dead actor needs no news
+                let _ = ShardActor::send(&me, Msg::Proposed { stopped });
+            });
+        }
+    }
+
+    /// Runs one job off the actor. A second one is refused while one runs: the next tick comes soon.
+    fn maintain(&mut self, me: &ActorRef<Msg>, job: Job, reply: Option<Reply<()>>) {
+        if self.maintaining {
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(Error::Busy(self.handle.id)));
+            }
+            return;
+        }
+        self.maintaining = true;
+        let (me, live, setup, id) = (me.clone(), self.live.clone(), self.setup.clone(), self.handle.id);
+        tokio::spawn(async move {
+            // one heavy job a node: they share the disk and the memory for what they rewrite
+            let _turn = setup.maintenance.acquire().await;
+            let outcome = job.run(&live, &setup).await;
+            if let Err(e) = &outcome {
+                tracing::error!(shard = %id, error = %e, "maintenance failed");
+            }
+            if let Some(reply) = reply {
+                let _ = reply.send(outcome);
+            }
+            let _ = ShardActor::send(&me, Msg::Maintained);
+        });
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Job {
+    Checkpoint,
+    Compact { force: bool },
+    Expire,
+}
+
+impl Job {
+    async fn run(self, live: &Live, setup: &Setup) -> Result<(), Error> {
+        let storage = live.storage.clone();
+        let now = crate::now_ms();
+        let before = now.saturating_sub(setup.retention_ms);
+        match self {
+            Self::Checkpoint => {
+                live.group.checkpoint().await?;
+                Ok(())
+            }
+            Self::Compact { force } => {
+                live.group.checkpoint().await?;
+                blocking(move || storage.compact(now, force).map(drop)).await
+            }
+            Self::Expire => {
+                blocking({
+                    let storage = storage.clone();
+                    move || storage.expire(before).map(drop)
+                })
+                .await?;
+                blocking(move || storage.compact(now, false).map(drop)).await
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, plimsoll_storage::Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(r) => Ok(r?),
+        Err(join) => std::panic::resume_unwind(join.into_panic()),
+    }
+}
+
+/// Gives every batch its own part of the answer.
+fn answer(
+    id: plimsoll_model::ShardId,
+    batches: Vec<Append>,
+    outcome: Result<Bytes, Consensus>,
+) {
+    let parts = match outcome {
+        Ok(reply) => machine::split(&reply).filter(|parts| parts.len() == batches.len()),
+        Err(e) => {
+            tracing::warn!(shard = %id, error = %e, "a batch was not confirmed");
+            let not_done = e.outcome() == Outcome::NotDone;
+            for a in batches {
+                let error = if not_done { Error::Unavailable(id) } else { Error::Unconfirmed(id) };
+                let _ = a.reply.send(Err(error));
+            }
+            return;
+        }
+    };
+    let parts: Vec<Result<Applied, Error>> = match parts {
+        Some(parts) => parts.into_iter().map(Ok).collect(),
+        None => batches.iter().map(|_| Err(Error::Malformed("the log refused it".into()))).collect(),
+    };
+    for (a, part) in batches.into_iter().zip(parts) {
+        drop(a.credit);
+        // the request may have been dropped; the samples are in all the same
+        let _ = a.reply.send(part);
+    }
+}
+
+/// Timers of one shard, spread so that shards do not work at the same moment.
+fn start_timers(me: &ActorRef<Msg>, setup: &Setup, shard: u16) -> Vec<JoinHandle<()>> {
+    let every = |period: Duration, make: fn() -> Msg| {
+        let me = me.clone();
+        let share = f64::from(shard % 16 + 1) / 16.0;
+        tokio::spawn(async move {
+            tokio::time::sleep(period.mul_f64(share)).await;
+            let mut ticks = tokio::time::interval(period);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                if ShardActor::send(&me, make()).is_err() {
+                    return;
+                }
+            }
+        })
+    };
+    vec![
+        every(setup.checkpoint_interval, || Msg::Checkpoint(None)),
+        every(setup.expire_interval, || Msg::Expire),
+    ]
+}
