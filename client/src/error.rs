@@ -41,7 +41,7 @@ pub enum Error {
         /// The timeout of the client.
         after: Duration,
     },
-    /// The node refused and asks to come back later (429, 503).
+    /// The node refused and asks to come back later (408, 429, 503).
     #[error("the node is busy (HTTP {status}): {message}")]
     Busy {
         /// The HTTP status.

@@ -294,7 +294,8 @@ fn check(parts: &hyper::http::response::Parts, body: &[u8]) -> Result<(), Error>
     let header = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
     let retry_after = header(RETRY_AFTER.as_str()).and_then(|v| parse_retry_after(v, SystemTime::now()));
     Err(match status {
-        429 | 503 => Error::Busy { status, message, retry_after },
+        // 408 is a proxy's or a server's way to say that the body came too slowly.
+        408 | 429 | 503 => Error::Busy { status, message, retry_after },
         300..=499 => {
             let written = ["samples", "histograms"]
                 .map(|kind| header(&format!("x-prometheus-remote-write-{kind}-written")))

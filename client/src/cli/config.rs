@@ -45,8 +45,8 @@ pub struct Show {
     /// What holds after the file and the environment; without it only defaults are shown.
     #[arg(long)]
     effective: bool,
-    /// The TOML file that the node would be started with.
-    #[arg(long, env = "PLIMSOLL_CONFIG", value_name = "FILE", requires = "effective")]
+    /// The TOML file that the node would be started with; implies --effective.
+    #[arg(long, env = "PLIMSOLL_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -84,7 +84,7 @@ impl Check {
 impl Show {
     fn run(self, global: &Global) -> Outcome {
         let mut args = LoadArgs::new();
-        if self.effective {
+        if self.effective || self.config.is_some() {
             args = args.file(self.config).environment(environment());
         }
         let settings = Settings::load(args).map_err(|e| {
