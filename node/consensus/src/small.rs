@@ -13,8 +13,9 @@ const MAX_STATE_BYTES: usize = 1 << 30;
 
 /// State that is small and pure: commands in, replies out, all of it as bytes.
 pub trait SmallState: Send + Sync + Sized + 'static {
-    /// Applies a command; a refusal is a reply. Must be the same on every node.
-    fn apply(&mut self, command: &[u8]) -> Bytes;
+    /// Applies a command; a refusal is a reply, the same on every node. An error stops the group here: a
+    /// command that cannot be read must not be skipped.
+    fn apply(&mut self, command: &[u8]) -> Result<Bytes, MachineError>;
 
     /// All of the state.
     fn encode(&self) -> Vec<u8>;
@@ -94,7 +95,7 @@ impl<S: SmallState> Machine for SmallMachine<S> {
 
     fn apply(&self, position: &[u8], commands: &[Bytes]) -> Result<Vec<Bytes>, MachineError> {
         let mut live = self.shared.live.write();
-        let replies = commands.iter().map(|command| live.state.apply(command)).collect();
+        let replies = commands.iter().map(|command| live.state.apply(command)).collect::<Result<_, _>>()?;
         live.position = position.to_vec();
         Ok(replies)
     }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 struct Nothing;
 
 impl SmallState for Nothing {
-    fn apply(&mut self, _command: &[u8]) -> Bytes {
-        Bytes::new()
+    fn apply(&mut self, _command: &[u8]) -> Result<Bytes, MachineError> {
+        Ok(Bytes::new())
     }
 
     fn encode(&self) -> Vec<u8> {
