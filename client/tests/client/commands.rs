@@ -1,6 +1,6 @@
 //! The commands as a person or a script meets them: a process, its output and its exit code.
 
-use crate::fake::{FakeNode, Say};
+use crate::fake::{FakeNode, Gone, Say};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -73,10 +73,9 @@ async fn csv_and_json_are_for_programs() {
 
 #[tokio::test]
 async fn a_node_that_is_away_is_exit_5_with_the_next_step() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", gone.local_addr().expect("an address"));
-    drop(gone);
-    let ran = Ran::from(command(&url, &["query", "up"]).output().expect("the command runs"));
+    let gone = Gone::new();
+    let url = &gone.url;
+    let ran = Ran::from(command(url, &["query", "up"]).output().expect("the command runs"));
     assert_eq!(ran.code, Some(5));
     assert_eq!(ran.out, "");
     assert!(ran.err.starts_with(&format!("error: cannot reach {url}: ")), "{}", ran.err);

@@ -144,6 +144,21 @@ impl Asked {
     }
 }
 
+/// An address where nobody listens. The port is held, so that no other test gets it meanwhile.
+pub struct Gone {
+    pub url: String,
+    _port: tokio::net::TcpSocket,
+}
+
+impl Gone {
+    pub fn new() -> Self {
+        let port = tokio::net::TcpSocket::new_v4().expect("a socket");
+        port.bind("127.0.0.1:0".parse().expect("an address")).expect("a port of the loopback");
+        let url = format!("http://{}", port.local_addr().expect("a bound socket has an address"));
+        Self { url, _port: port }
+    }
+}
+
 /// Waits until `condition` holds, for at most `limit`.
 pub async fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + limit;

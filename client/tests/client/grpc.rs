@@ -179,10 +179,8 @@ async fn a_wrong_expression_is_the_askers_and_a_node_that_is_away_unreachable() 
     let (_node, client) = start([]).await;
     let e = client.query("bad(", None).await.expect_err("refused");
     assert!(matches!(&e, Error::Refused { message, .. } if message.contains("unclosed")), "{e:?}");
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", gone.local_addr().expect("an address"));
-    drop(gone);
-    let away = Client::new(&url).expect("a client").grpc().expect("a client over gRPC");
+    let gone = crate::fake::Gone::new();
+    let away = Client::new(&gone.url).expect("a client").grpc().expect("a client over gRPC");
     let e = away.write(&[sample(1)]).await.expect_err("nobody is there");
     assert!(matches!(e, Error::Unreachable { .. }), "{e:?}");
     assert_eq!(e.outcome(), Outcome::NotDone);

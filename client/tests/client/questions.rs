@@ -1,6 +1,6 @@
 //! Queries, lists and exports against a node that answers well, wrongly, or not at all.
 
-use crate::fake::{FakeNode, Say};
+use crate::fake::{FakeNode, Gone, Say};
 use plimsoll_client::model::Fault;
 use plimsoll_client::{Client, Data, Error, Outcome, Selection, TextFormat};
 use std::time::Duration;
@@ -102,10 +102,8 @@ async fn a_silent_node_is_a_timeout_and_a_write_to_it_perhaps_done() {
 #[tokio::test]
 async fn the_next_url_is_asked_when_one_is_away_and_remembered() {
     let node = FakeNode::start([]).await.rule(|_| Some(Say::json(EMPTY_VECTOR)));
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let gone_url = format!("http://{}", gone.local_addr().expect("an address"));
-    drop(gone);
-    let c = Client::builder().urls([gone_url, node.url.clone()]).build().expect("a client");
+    let gone = Gone::new();
+    let c = Client::builder().urls([gone.url.clone(), node.url.clone()]).build().expect("a client");
     for _ in 0..3 {
         c.query("x", None).await.expect("the second node answers");
     }

@@ -1,6 +1,6 @@
 //! The writer against a node that is slow, busy, away, or refuses.
 
-use crate::fake::{Asked, FakeNode, Say, wait_until};
+use crate::fake::{Asked, FakeNode, Gone, Say, wait_until};
 use plimsoll_client::model::{Fault, Histogram, Labels, Span};
 use plimsoll_client::{Backoff, Client, Error, Outcome, PushError, Sample, Writer};
 use std::sync::Arc;
@@ -186,11 +186,8 @@ async fn close_ends_in_time_and_tells_what_was_not_sent() {
 
 #[tokio::test]
 async fn a_node_that_stays_away_is_given_up_in_the_end() {
-    // A port that was free a moment ago: nobody listens there.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    drop(listener);
-    let client = Client::new(&url).expect("a client");
+    let gone = Gone::new();
+    let client = Client::new(&gone.url).expect("a client");
     let e = client.write(&[sample("up", 1)]).await.expect_err("nobody is there");
     assert!(matches!(e, Error::Unreachable { .. }), "{e:?}");
     assert_eq!((e.outcome(), e.fault()), (Outcome::NotDone, Fault::Moment));
