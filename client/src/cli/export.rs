@@ -54,17 +54,13 @@ impl Export {
             out.write_all(b"series,timestamp_ms,value\n")?;
         }
         let bar = progress();
-        let mut done = Done::default();
-        while let Some(line) = stream.next_line().await? {
-            done.lines += 1;
-            write_line(&mut out, self.format, &line, &mut done)?;
-            if done.lines % 16 == 0 {
-                bar.set_position(stream.received_bytes());
-                bar.set_message(format!("{} lines", show_count(done.lines)));
-            }
-        }
-        out.flush()?;
+        let copied = copy(&mut stream, &mut out, self.format, &bar).await;
         bar.finish_and_clear();
+        let done = copied.inspect_err(|_| {
+            if let Some(path) = &self.to {
+                eprintln!("{} holds only what came before the error", path.display());
+            }
+        })?;
         eprintln!("exported {} lines, {} bytes read", show_count(done.lines), stream.received_bytes());
         if done.histograms > 0 {
             eprintln!(
@@ -80,6 +76,25 @@ impl Export {
 struct Done {
     lines: u64,
     histograms: u64,
+}
+
+async fn copy(
+    stream: &mut crate::Export,
+    out: &mut impl Write,
+    form: Form,
+    bar: &ProgressBar,
+) -> Result<Done, Problem> {
+    let mut done = Done::default();
+    while let Some(line) = stream.next_line().await? {
+        done.lines += 1;
+        write_line(out, form, &line, &mut done)?;
+        if done.lines.is_multiple_of(16) {
+            bar.set_position(stream.received_bytes());
+            bar.set_message(format!("{} lines", show_count(done.lines)));
+        }
+    }
+    out.flush()?;
+    Ok(done)
 }
 
 fn progress() -> ProgressBar {
