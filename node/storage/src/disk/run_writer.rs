@@ -110,11 +110,6 @@ impl RunWriter {
         self.close_row(sink)
     }
 
-    /// Counts bytes of rows that belong to the run and were written beside it.
-    pub(crate) fn add_bytes(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
-    }
-
     /// Writes the timestamp columns; answers what the state row says of the run.
     pub(crate) fn finish(mut self, sink: &mut impl Sink, level: u8, slices: u8) -> Result<Run, Error> {
         for (i, block) in std::mem::take(&mut self.columns).finish().into_iter().enumerate() {
@@ -130,29 +125,22 @@ impl RunWriter {
     }
 }
 
-/// Writes the labels of these series as rows of a run.
-pub(crate) fn put_series<'a, P>(
+/// Writes the labels of these series (ascending) as rows of a run. `fill` adds those of one row: it may take a lock
+/// that is not held while rows are written.
+pub(crate) fn put_series(
     writer: &mut RunWriter,
     sink: &mut impl Sink,
-    series: impl Iterator<Item = (SeriesRef, P)>,
-) -> Result<(), Error>
-where
-    P: Iterator<Item = (&'a str, &'a str)>,
-{
+    series: &[SeriesRef],
+    mut fill: impl FnMut(&[SeriesRef], &mut super::series::Builder),
+) -> Result<(), Error> {
     let (bucket, run) = writer.key();
     let mut builder = super::series::Builder::default();
-    let mut close = |builder: &mut super::series::Builder| match builder.finish() {
-        Some((first, value)) => {
-            writer.add_bytes(value.len());
-            sink.put(&keys::numbered(bucket, keys::SERIES, run, first.0), &value)
-        }
-        None => Ok(()),
-    };
-    for (r, pairs) in series {
-        builder.push(r, pairs);
-        if builder.is_full() {
-            close(&mut builder)?;
+    for row in series.chunks(super::series::ROW) {
+        fill(row, &mut builder);
+        if let Some((first, value)) = builder.finish() {
+            writer.bytes += value.len() as u64;
+            sink.put(&keys::numbered(bucket, keys::SERIES, run, first.0), &value)?;
         }
     }
-    close(&mut builder)
+    Ok(())
 }

@@ -58,10 +58,6 @@ impl Builder {
         self.count += 1;
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.count >= ROW
-    }
-
     /// The first ref and the framed value, when there is any series; the builder is empty afterwards.
     pub(crate) fn finish(&mut self) -> Option<(SeriesRef, Vec<u8>)> {
         let first = self.first?;

@@ -175,6 +175,18 @@ impl Head {
         if known.is_some() { Outcome::Replaced } else { Outcome::Stored }
     }
 
+    /// Counts series that were defined without a sample to the newest bucket, so that their refs are durable and
+    /// expire some day. Done with the definition and not with a checkpoint: what expires must follow from the log.
+    pub(crate) fn date_the_undated(&mut self) {
+        let newest = self.active.keys().next_back().copied();
+        let oldest_kept = (self.expired_before > Timestamp::MIN).then(|| Bucket::of(self.expired_before));
+        let bucket = newest.max(oldest_kept).unwrap_or(Bucket(0));
+        for r in std::mem::take(&mut self.undated) {
+            self.active.entry(bucket).or_default().insert(r);
+            self.fresh.entry(bucket).or_default().insert(r);
+        }
+    }
+
     /// Notes that the series has a sample in the bucket of `at`.
     fn activate(&mut self, r: SeriesRef, at: Timestamp) {
         let bucket = Bucket::of(at);

@@ -33,7 +33,6 @@ impl Head {
     /// Takes out what a checkpoint writes. Streams whose newest sample is older than `idle_before` are closed and
     /// give their memory back; the others stay open and are copied.
     pub(crate) fn freeze(&mut self, idle_before: Timestamp, next_ref: u32) -> Frozen {
-        self.date_the_undated();
         let mut frozen = Frozen {
             late: std::mem::take(&mut self.late),
             fresh: std::mem::take(&mut self.fresh),
@@ -65,18 +64,6 @@ impl Head {
             histogram.max((!s.open.is_empty()).then(|| s.open.last()))
         };
         self.series.iter().filter_map(|(_, s)| newest(s)).max().unwrap_or(Timestamp::MIN)
-    }
-
-    /// A series that was defined and never sampled is kept with the newest bucket, so that its ref is durable.
-    fn date_the_undated(&mut self) {
-        let newest = self.active.keys().next_back().copied();
-        let oldest_kept = (self.expired_before > Timestamp::MIN).then(|| Bucket::of(self.expired_before));
-        let bucket = newest.max(oldest_kept).unwrap_or(Bucket(0));
-        for r in std::mem::take(&mut self.undated) {
-            if self.active.entry(bucket).or_default().insert(r) {
-                self.fresh.entry(bucket).or_default().insert(r);
-            }
-        }
     }
 }
 

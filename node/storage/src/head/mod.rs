@@ -49,8 +49,8 @@ pub(crate) struct Head {
     pub(crate) active: Active,
     /// The part of `active` that no checkpoint has written.
     pub(crate) fresh: Active,
-    /// Series that were defined and never sampled.
-    pub(crate) undated: RoaringBitmap,
+    /// Series that the batch being applied has defined and not sampled.
+    undated: RoaringBitmap,
     /// What the running checkpoint writes; readers still find it here.
     pub(crate) frozen: Option<Arc<Frozen>>,
     pub(crate) runs: Arc<Runs>,
@@ -146,7 +146,6 @@ impl Head {
         for active in self.active.values() {
             gone -= active;
         }
-        gone -= &self.undated;
         for r in gone.iter().map(SeriesRef) {
             self.series.remove(r);
             self.late.remove(&r);

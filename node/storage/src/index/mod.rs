@@ -236,6 +236,15 @@ impl Index {
         (&self.names[p.name as usize].text, &p.value)
     }
 
+    /// Adds the labels of these series to a row on its way to disk; those that are gone are left out.
+    pub(crate) fn describe(&self, series: &[SeriesRef], row: &mut crate::disk::series::Builder) {
+        for r in series {
+            if let Some(entry) = self.entry(*r) {
+                row.push(*r, entry.pairs.iter().map(|p| self.pair(*p)));
+            }
+        }
+    }
+
     /// Number of the name of a pair, for comparing pairs by name.
     pub(crate) fn name_of_pair(&self, id: u32) -> u32 {
         self.pairs[id as usize].name

@@ -14,10 +14,15 @@ use std::sync::Arc;
 
 type Cursor<'a> = DBRawIteratorWithThreadMode<'a, rocksdb::DB>;
 
-/// Reads chunks from disk as of a snapshot. Lives for one read; what it caches goes with it.
+/// Reads the chunks of some series from disk as of a snapshot. Lives for one read; what it caches goes with it.
 pub(crate) struct DiskReader<'a> {
     shard: &'a Shard,
     snapshot: &'a Snapshot,
+    /// The series, in the order of the disk.
+    wanted: &'a [Place],
+    /// The same by ref, with their number in `wanted`.
+    numbers: Vec<(SeriesRef, usize)>,
+    cursor: Option<Cursor<'a>>,
     blocks: HashMap<(Bucket, RunId, u32), Option<ColumnBlock>>,
     columns: HashMap<(Bucket, RunId, u32), Arc<Vec<Timestamp>>>,
     unpacker: Unpacker,
@@ -26,10 +31,16 @@ pub(crate) struct DiskReader<'a> {
 }
 
 impl<'a> DiskReader<'a> {
-    pub(crate) fn new(shard: &'a Shard, snapshot: &'a Snapshot) -> Self {
+    /// A reader of the series `wanted`, which are ascending.
+    pub(crate) fn new(shard: &'a Shard, snapshot: &'a Snapshot, wanted: &'a [Place]) -> Self {
+        let mut numbers: Vec<_> = wanted.iter().enumerate().map(|(i, p)| (p.series, i)).collect();
+        numbers.sort_unstable();
         Self {
             shard,
             snapshot,
+            wanted,
+            numbers,
+            cursor: None,
             blocks: HashMap::new(),
             columns: HashMap::new(),
             unpacker: Unpacker::default(),
@@ -37,65 +48,60 @@ impl<'a> DiskReader<'a> {
         }
     }
 
-    /// Appends the parts of `wanted` (ascending) that a run has in `range` to `parts` (as long as `wanted`).
+    /// Appends what a run has of the series in `range` to `parts`, which has a place for each.
     pub(crate) fn read_run(
         &mut self,
         bucket: Bucket,
         run: &Run,
-        wanted: &[Place],
         range: TimeRange,
         assembler: &mut Assembler,
         parts: &mut [Vec<Part>],
     ) {
-        if wanted.is_empty() || !run.range.overlaps(&range) {
+        if self.wanted.is_empty() || !run.range.overlaps(&range) {
             return;
         }
-        let mut numbers: Vec<(SeriesRef, usize)> =
-            wanted.iter().enumerate().map(|(i, p)| (p.series, i)).collect();
-        numbers.sort_unstable();
+        let mut cursor = self.cursor.take().unwrap_or_else(|| {
+            let options = self.snapshot.options();
+            self.snapshot.db.rocks.raw_iterator_cf_opt(&self.shard.family(), options)
+        });
         for slice in (0..run.slices).filter(|s| bucket.slice(*s, run.slices).overlaps(&range)) {
-            self.read_slice(bucket, run.id, slice, wanted, |reader, value| {
-                reader.read_row(bucket, run.id, value, &numbers, assembler, parts)
-            });
+            self.read_slice(&mut cursor, (bucket, run.id, slice), assembler, parts);
         }
+        self.cursor = Some(cursor);
     }
 
-    /// Calls `f` with every row of the slice that may hold a wanted chunk; `f` answers whether the row was sound.
+    /// Reads the rows of a slice that may hold a wanted chunk.
     fn read_slice(
         &mut self,
-        bucket: Bucket,
-        run: RunId,
-        slice: u8,
-        wanted: &[Place],
-        mut f: impl FnMut(&mut Self, &[u8]) -> bool,
+        cursor: &mut Cursor<'a>,
+        (bucket, run, slice): (Bucket, RunId, u8),
+        assembler: &mut Assembler,
+        parts: &mut [Vec<Part>],
     ) {
         let prefix = keys::slice(bucket, run, slice);
-        let mut options = self.snapshot.options();
-        options.set_iterate_upper_bound(keys::end_of(prefix.clone()));
-        let family = self.shard.family();
-        let mut cursor = self.snapshot.db.rocks.raw_iterator_cf_opt(&family, options);
         let seek =
             |cursor: &mut Cursor<'_>, to: Place| cursor.seek(keys::superchunk(bucket, run, slice, to, 0));
+        let wanted = self.wanted;
         let mut next = 0;
-        seek(&mut cursor, wanted[0]);
+        seek(cursor, wanted[0]);
         while next < wanted.len() {
-            match cursor.key().and_then(keys::place) {
+            match cursor.key().filter(|k| k.starts_with(&prefix)).and_then(keys::place) {
                 Some(last) if wanted[next] <= last => {
-                    if !f(self, cursor.value().unwrap_or_default()) {
+                    if !self.read_row(bucket, run, cursor.value().unwrap_or_default(), assembler, parts) {
                         self.note_damage(cursor.key().unwrap_or_default().to_vec());
                     }
                     // The series of the row's last chunk may go on in the next row.
                     next += wanted[next..].partition_point(|p| *p < last);
                     cursor.next();
                 }
-                Some(_) => seek(&mut cursor, wanted[next]),
+                Some(_) => seek(cursor, wanted[next]),
                 None if cursor.status().is_ok() => return,
                 None => {
                     // A block that RocksDB itself finds damaged: what comes after it may be sound.
                     self.note_damage(prefix.clone());
                     next += 1;
                     if next < wanted.len() {
-                        seek(&mut cursor, wanted[next]);
+                        seek(cursor, wanted[next]);
                     }
                 }
             }
@@ -108,14 +114,13 @@ impl<'a> DiskReader<'a> {
         bucket: Bucket,
         run: RunId,
         value: &[u8],
-        numbers: &[(SeriesRef, usize)],
         assembler: &mut Assembler,
         parts: &mut [Vec<Part>],
     ) -> bool {
         let Ok(row) = Superchunk::parse(value) else { return false };
         let mut payloads = None;
         for slot in row.slots() {
-            let Ok(found) = numbers.binary_search_by_key(&slot.series, |(r, _)| *r) else { continue };
+            let Ok(found) = self.numbers.binary_search_by_key(&slot.series, |(r, _)| *r) else { continue };
             if payloads.is_none() {
                 match row.payloads(&mut self.unpacker) {
                     Ok(unpacked) => payloads = Some(unpacked),
@@ -128,7 +133,7 @@ impl<'a> DiskReader<'a> {
                 return false;
             }
             match Part::decode(times, slot.histogram, payload, &mut assembler.scratch) {
-                Some(part) => parts[numbers[found].1].push(part),
+                Some(part) => parts[self.numbers[found].1].push(part),
                 None => return false,
             }
         }

@@ -147,9 +147,9 @@ impl Selection {
         let wanted = &self.places[which.clone()];
         let mut assembler = Assembler::default();
         let mut parts: Vec<Vec<Part>> = wanted.iter().map(|_| Vec::new()).collect();
-        let mut disk = DiskReader::new(&self.shard, &self.snapshot);
+        let mut disk = DiskReader::new(&self.shard, &self.snapshot, wanted);
         for (bucket, run) in &self.runs {
-            disk.read_run(*bucket, run, wanted, self.range, &mut assembler, &mut parts);
+            disk.read_run(*bucket, run, self.range, &mut assembler, &mut parts);
         }
         self.damaged.fetch_add(disk.damaged, Ordering::Relaxed);
         for ((place, fresh), mut parts) in wanted.iter().zip(&self.fresh[which]).zip(parts) {

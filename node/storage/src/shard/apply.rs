@@ -122,8 +122,12 @@ impl Shard {
             }
         }
         let mut head = self.head.write();
+        let any_new = !new.is_empty();
         new.into_iter().for_each(|r| head.add(r));
         applied.malformed = append(&mut head, &batch, &mut applied).is_err();
+        if any_new {
+            head.date_the_undated();
+        }
         drop(head);
         applied.unknown.sort_unstable();
         applied.unknown.dedup();

@@ -72,17 +72,19 @@ impl Shard {
 
     /// As [`Self::checkpoint`]; with `all`, open streams are closed and written as chunks too.
     pub(super) fn write_checkpoint(&self, durable: &mut State, all: bool) -> Result<Checkpoint, Error> {
-        let left_over = self.head.read().frozen.clone();
-        let before = match left_over {
-            Some(frozen) => self.write_frozen(durable, &frozen)?,
-            None => Checkpoint::default(),
-        };
+        let before = self.write_left_over(durable)?;
         let frozen = self.freeze(all);
         let mut done = self.write_frozen(durable, &frozen)?;
         done.samples += before.samples;
         done.bytes += before.bytes;
         self.damage.checkpoints.fetch_add(1, Ordering::Relaxed);
         Ok(done)
+    }
+
+    /// Writes what an earlier checkpoint has frozen and could not write.
+    pub(super) fn write_left_over(&self, durable: &mut State) -> Result<Checkpoint, Error> {
+        let left_over = self.head.read().frozen.clone();
+        left_over.map_or_else(|| Ok(Checkpoint::default()), |frozen| self.write_frozen(durable, &frozen))
     }
 
     fn freeze(&self, all: bool) -> Arc<Frozen> {
@@ -98,9 +100,10 @@ impl Shard {
     fn write_frozen(&self, durable: &mut State, frozen: &Frozen) -> Result<Checkpoint, Error> {
         self.db.step("checkpoint: frozen")?;
         let mut sink = BatchSink { db: &self.db, family: self.family(), batch: WriteBatch::default() };
+        // The number is spent even when the write fails: rows with it are in the database by then.
+        let run = durable.next_run;
+        durable.next_run += 1;
         let mut next = durable.clone();
-        let run = next.next_run;
-        next.next_run += 1;
         next.next_ref = frozen.next_ref;
         next.position = frozen.position.clone();
         next.expired_before = next.expired_before.max(frozen.expired_before);
@@ -119,12 +122,13 @@ impl Shard {
             sink.put(&keys::open(run, *first), &open_streams::seal(records))?;
         }
         sink.send()?;
-        self.publish(durable, next)?;
+        self.publish(durable, next, true)?;
         Ok(done)
     }
 
-    /// Makes `next` the durable state: the last write, which makes all rows before it count.
-    pub(super) fn publish(&self, durable: &mut State, next: State) -> Result<(), Error> {
+    /// Makes `next` the durable state: the last write, which makes all rows before it count. `thawed` says that what
+    /// was frozen is among them.
+    pub(super) fn publish(&self, durable: &mut State, next: State, thawed: bool) -> Result<(), Error> {
         self.db.step("publish: state")?;
         let family = self.family();
         let mut batch = WriteBatch::default();
@@ -138,7 +142,9 @@ impl Shard {
             // What expired while the rows were written stays expired.
             let kept = Bucket::of(head.expired_before);
             head.runs = Arc::new(durable.runs.clone().split_off(&kept));
-            head.frozen = None;
+            if thawed {
+                head.frozen = None;
+            }
         }
         self.db.step("publish: sweep")?;
         self.sweep(&old, durable)
@@ -219,10 +225,8 @@ impl Shard {
         writer.end_chunks(sink)?;
         let (bucket, _) = writer.key();
         if let Some(fresh) = frozen.fresh.get(&bucket) {
-            let index = self.index.read();
-            let known = fresh.iter().filter_map(|r| index.entry(SeriesRef(r)).map(|e| (SeriesRef(r), e)));
-            let series = known.map(|(r, e)| (r, e.pairs.iter().map(|p| index.pair(*p))));
-            put_series(&mut writer, sink, series)?;
+            let fresh: Vec<SeriesRef> = fresh.iter().map(SeriesRef).collect();
+            put_series(&mut writer, sink, &fresh, |refs, row| self.index.read().describe(refs, row))?;
         }
         Ok(writer)
     }

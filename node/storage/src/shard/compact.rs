@@ -164,7 +164,7 @@ impl Shard {
         let runs = next.runs.get_mut(&bucket).expect("the bucket was just read");
         *runs = kept;
         runs.push(run);
-        self.publish(durable, next)?;
+        self.publish(durable, next, false)?;
         done.runs += merged.len() as u64;
         done.samples += run.samples;
         done.bytes += run.bytes;
@@ -201,10 +201,7 @@ impl Shard {
         }
         let mut refs: Vec<SeriesRef> = places.iter().map(|p| p.series).collect();
         refs.sort_unstable();
-        let index = self.index.read();
-        let entries = refs.iter().filter_map(|r| index.entry(*r).map(|e| (*r, e)));
-        put_series(&mut writer, sink, entries.map(|(r, e)| (r, e.pairs.iter().map(|p| index.pair(*p)))))?;
-        drop(index);
+        put_series(&mut writer, sink, &refs, |refs, row| self.index.read().describe(refs, row))?;
         Ok(Some(writer.finish(sink, level.saturating_add(1), slices)?))
     }
 
@@ -214,7 +211,8 @@ impl Shard {
             let head = self.head.read();
             let mut active = head.active.get(&bucket).cloned().unwrap_or_default();
             // A series whose definition no checkpoint has written must not become durable before it.
-            if let Some(fresh) = head.fresh.get(&bucket) {
+            let frozen = head.frozen.as_ref().and_then(|f| f.fresh.get(&bucket));
+            for fresh in head.fresh.get(&bucket).into_iter().chain(frozen) {
                 active -= fresh;
             }
             active
@@ -236,10 +234,10 @@ impl Shard {
         range: TimeRange,
     ) -> Option<Vec<Samples>> {
         let mut assembler = Assembler::default();
-        let mut disk = DiskReader::new(self, snapshot);
+        let mut disk = DiskReader::new(self, snapshot, wanted);
         let mut parts: Vec<Vec<_>> = wanted.iter().map(|_| Vec::new()).collect();
         for run in merged {
-            disk.read_run(bucket, run, wanted, range, &mut assembler, &mut parts);
+            disk.read_run(bucket, run, range, &mut assembler, &mut parts);
         }
         if disk.damaged > 0 {
             return None;

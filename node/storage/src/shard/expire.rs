@@ -14,9 +14,15 @@ impl Shard {
     /// changes nothing. Days that lie wholly before it leave the disk, and series that have nothing left leave memory.
     ///
     /// It decides which refs live on, so every replica must expire at the same position of the log. After an error
-    /// the samples are hidden, and the disk is freed by the next checkpoint.
+    /// the samples are hidden; repeat the call, as the series and the disk may not be free yet.
     pub fn expire(&self, before: Timestamp) -> Result<Expired, Error> {
         let mut durable = self.durable.lock();
+        // What is frozen may be of series that go now, and its position is one at which they were still there.
+        if let Err(e) = self.write_left_over(&mut durable) {
+            let mut head = self.head.write();
+            head.expired_before = head.expired_before.max(before);
+            return Err(e);
+        }
         let had = self.head.read().active.keys().next().copied();
         let gone = {
             let _writer = self.writer.lock();

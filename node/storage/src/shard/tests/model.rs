@@ -299,7 +299,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn a_shard_answers_as_a_map_would_whatever_happens(ops in proptest::collection::vec(op(), 1..25)) {
