@@ -91,7 +91,8 @@ fn labels_values_and_series_are_those_of_prometheus() {
         for parameters in [window.to_vec(), matches(&["up"]), matches(&["up", "temperature_celsius"])] {
             same_data(&ours, &theirs, by_post, "/api/v1/labels", &parameters);
         }
-        for selectors in [&["up"][..], &["{code=\"200\"}", "up"], &["no_such_metric"], &["{room=~\".*✓\"}"]]
+        for selectors in
+            [&["up"][..], &["{code=\"200\"}", "up"], &["no_such_metric"], &["{room=~\"(?s).*✓\"}"]]
         {
             same_data(&ours, &theirs, by_post, "/api/v1/series", &matches(selectors));
         }
