@@ -5,6 +5,7 @@ mod metadata;
 pub use metadata::Metadata;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Bounds of the histograms of durations, in seconds.
@@ -22,8 +23,11 @@ pub fn install_metrics() -> anyhow::Result<PrometheusHandle> {
 
 /// Logs to stderr, as text or JSON. `RUST_LOG` wins over `level`.
 pub fn install_logs(level: &str, json: bool) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // the libraries under consensus tell each step at `info`; what matters of it is told by us
+    let quiet = format!("{level},openraft=warn,raft_engine=warn,ractor=warn,h2=warn,hyper=warn");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if json {
         logs.json().init();
     } else {
