@@ -39,7 +39,7 @@ impl Columns {
         varint::put(&mut self.directory, (self.bytes.len() - start) as u64);
         self.count += 1;
         self.numbers.insert(hash, number);
-        if self.count % BLOCK == 0 {
+        if self.count.is_multiple_of(BLOCK) {
             self.close_block();
         }
         number
@@ -62,7 +62,7 @@ impl Columns {
 
     /// The framed values of all blocks in order.
     pub(crate) fn finish(mut self) -> Vec<Vec<u8>> {
-        if self.count % BLOCK != 0 {
+        if !self.count.is_multiple_of(BLOCK) {
             self.close_block();
         }
         self.blocks

@@ -1,7 +1,6 @@
 use super::chunk::{Chunk, Sealer};
 use super::late::LateSamples;
 use super::{Active, Head, Series};
-use crate::bucket::Bucket;
 use crate::disk::open_streams;
 use plimsoll_model::{SeriesRef, Timestamp};
 use std::collections::HashMap;

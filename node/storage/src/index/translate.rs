@@ -80,7 +80,7 @@ impl Translation<'_> {
             // A name; look-behind has no counterpart and is refused by the parser.
             return Ok(());
         }
-        while let Some(c) = self.input.next() {
+        for c in self.input.by_ref() {
             match c {
                 ':' | ')' => {
                     self.out.push(c);
@@ -120,7 +120,7 @@ impl Translation<'_> {
                 self.out.extend(['\\', c]);
                 // The name or number in braces is no repetition; what is wrong in it the parser says.
                 if self.input.peek() == Some(&'{') {
-                    while let Some(c) = self.input.next() {
+                    for c in self.input.by_ref() {
                         self.out.push(c);
                         if c == '}' {
                             break;
