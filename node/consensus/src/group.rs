@@ -134,6 +134,21 @@ impl Group {
         }
     }
 
+    /// A sole member that leads has nobody to hear from or to be heard by, so its clock rests: many idle
+    /// groups would otherwise wake the processor hundreds of times a second. It runs again before a member is
+    /// added, and as soon as anyone speaks to the group.
+    fn rest_if_alone(&self) {
+        let status = self.status();
+        if status.is_leader && status.voters == [self.inner.node] && status.learners.is_empty() {
+            self.set_clock(false);
+        }
+    }
+
+    /// Whether heartbeats and election time-outs run.
+    pub(crate) fn set_clock(&self, runs: bool) {
+        self.inner.raft.runtime_config().tick(runs);
+    }
+
     /// The group's number.
     pub fn id(&self) -> GroupId {
         self.inner.id
@@ -289,6 +304,7 @@ impl Group {
             let target = status.last_log;
             let applied = |m: &RaftMetrics<Types>| m.last_applied.as_ref().map(|id| id.index()) >= target;
             self.wait("the log to be applied", rest, applied).await?;
+            self.rest_if_alone();
             Ok(())
         })
     }

@@ -24,6 +24,7 @@ impl Group {
     pub fn add_learner(&self, node: NodeId) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             let _one = self.inner.changing.lock().await;
+            self.set_clock(true);
             let changed = self.inner.raft.add_learner(node.0, (), false).await;
             self.changed(changed)
         })
@@ -48,6 +49,7 @@ impl Group {
         let voters: BTreeSet<u64> = voters.iter().map(|node| node.0).collect();
         Box::pin(async move {
             let _one = self.inner.changing.lock().await;
+            self.set_clock(true);
             let changed = self.inner.raft.change_membership(voters, keep_removed).await;
             self.changed(changed)
         })
@@ -92,6 +94,7 @@ impl Group {
     /// Answers a peer's request.
     pub fn handle(&self, request: Bytes) -> BoxFuture<'_, Result<Bytes, Error>> {
         Box::pin(async move {
+            self.set_clock(true);
             let raft = &self.inner.raft;
             let answer = match Request::decode(request)? {
                 Request::Append(rpc) => raft.append_entries(rpc).await.map(wire::append_answer),

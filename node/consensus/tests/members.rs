@@ -205,6 +205,10 @@ async fn a_member_that_was_away_past_a_purge_comes_back_by_snapshot() {
     cluster.wait_applied(next, &commands(0..200)).await;
     let checkpoint = cluster.nodes[next].group.checkpoint().await.expect("a checkpoint");
     assert!(checkpoint.purged > Some(100));
+    let mut watch = cluster.nodes[next].group.watch();
+    while watch.now().purged < checkpoint.purged {
+        tokio::time::timeout(LIMIT, watch.changed()).await.expect("it purges");
+    }
     group.transfer(id(next), LIMIT).await.expect("hands over");
     cluster.net.heal();
     cluster.wait_applied(away, &commands(0..200)).await;

@@ -232,6 +232,9 @@ impl RaftLogStorage<Types> for GroupLog {
         let last = last_log_id.index();
         {
             let mut inner = self.state.inner.lock();
+            if last >= inner.last.index() {
+                return Ok(());
+            }
             inner.window.truncate_after(last);
             inner.last = last_log_id.max(inner.purged);
             inner.truncated = true;
