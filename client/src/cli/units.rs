@@ -169,7 +169,11 @@ pub(super) fn show_short(v: f64) -> String {
         a if (1e-4..1e9).contains(&a) => {
             let digits = (5 - a.log10().floor() as i32).clamp(0, 9) as usize;
             let text = format!("{v:.digits$}");
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+            // Only zeros behind the point say nothing.
+            match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text,
+            }
         }
         _ => format!("{v:.4e}"),
     }
@@ -243,6 +247,14 @@ mod tests {
         }
 
         #[test]
+        fn a_rounded_value_is_near_the_exact_one(mantissa in 1.0f64..10.0, exponent in -20i32..25) {
+            for v in [mantissa * 10f64.powi(exponent), -mantissa * 10f64.powi(exponent)] {
+                let shown: f64 = show_short(v).parse().expect("a number");
+                prop_assert!(((shown - v) / v).abs() < 1e-4, "{v} is shown as {shown}");
+            }
+        }
+
+        #[test]
         fn a_time_that_is_shown_is_read_back(ms in -62_135_596_800_000i64..253_402_300_800_000) {
             prop_assert_eq!(moment(&show_time(ms), 0), Ok(ms));
         }
@@ -261,6 +273,7 @@ mod tests {
             (show_rate(12_345.0), show_rate(3.0), show_rate(0.25)),
             ("12.3k/s".into(), "3/s".into(), "0.25/s".into())
         );
+        assert_eq!(show_short(436_672_600.4), "436672600");
         assert_eq!((show_short(0.123_456_789), show_short(1234.5)), ("0.123457".into(), "1234.5".into()));
     }
 
