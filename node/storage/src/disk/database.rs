@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const NODE: &str = "node";
+const WORKPLACE: &str = "compacting";
 
 /// How much memory and how many files the database may use.
 #[derive(Clone, Debug)]
@@ -88,6 +89,11 @@ impl Database {
     /// Opens the database in `dir`, or makes one.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
         std::fs::create_dir_all(dir)?;
+        // Table files of merges that a crash cut short.
+        match std::fs::remove_dir_all(dir.join(WORKPLACE)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
         let cache = Cache::new_lru_cache(options.block_cache_bytes);
         let db = database_options(&options, &cache);
         #[allow(unused_mut)]
@@ -116,10 +122,16 @@ impl Database {
 
     /// The shard, opened with its index loaded; one that does not exist is made, empty.
     pub fn shard(&self, id: ShardId) -> Result<Arc<Shard>, Error> {
-        let mut shards = self.shards.lock();
-        if let Some(open) = shards.get(&id).and_then(std::sync::Weak::upgrade) {
+        if let Some(open) = self.shards.lock().get(&id).and_then(std::sync::Weak::upgrade) {
             return Ok(open);
         }
+        self.reopen(id)
+    }
+
+    /// As [`Self::shard`], but from disk even when it is open: for a shard whose writer crashed. Handles of before
+    /// may still be read; nothing may be applied to them or written through them any more.
+    pub fn reopen(&self, id: ShardId) -> Result<Arc<Shard>, Error> {
+        let mut shards = self.shards.lock();
         let name = id.to_string();
         if self.inner.rocks.cf_handle(&name).is_none() {
             self.inner.rocks.create_cf(&name, &self.inner.shard_options)?;
@@ -194,7 +206,7 @@ impl Inner {
 
     /// Where table files are made before they are taken in.
     pub(crate) fn workplace(&self) -> Result<PathBuf, Error> {
-        let dir = self.dir.join("compacting");
+        let dir = self.dir.join(WORKPLACE);
         std::fs::create_dir_all(&dir)?;
         Ok(dir)
     }

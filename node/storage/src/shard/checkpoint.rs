@@ -61,7 +61,7 @@ impl BatchSink<'_> {
 
 impl Shard {
     /// Writes the head to disk, together with the position. Appends and reads go on; only taking the content out
-    /// stops them, for about a tenth of a microsecond a series.
+    /// stops them, for the time of a copy of the open streams.
     ///
     /// Atomic: after a crash at any point the shard is as it was at this checkpoint or at the one before. After an
     /// error nothing is lost either: the next checkpoint writes the same again.
