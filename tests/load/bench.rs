@@ -3,7 +3,7 @@
 use crate::profiles::{DataSet, Profile, Shape};
 use crate::queries::{self, Query};
 use crate::replay::{Sent, replay};
-use crate::subjects::Subject;
+use crate::subjects::{Disk, Subject};
 use anyhow::Result;
 use plimsoll_tests::answer::Answer;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub struct Measured {
     pub cpu_settled_s: f64,
     pub peak_ingest_bytes: u64,
     pub peak_bytes: u64,
-    pub disk_bytes: u64,
+    pub disk: Disk,
     pub queries: Vec<Question>,
 }
 
@@ -78,7 +78,7 @@ fn measure(subject: Subject, data: &DataSet, questions: &[Query], runs: usize) -
     thread::sleep(SETTLE);
     let cpu_settled_s = server.process().cpu_seconds() - before;
     let peak_ingest_bytes = server.process().peak_resident_bytes();
-    let disk_bytes = server.compact();
+    let disk = server.compact();
     let end = data.end as f64 - BEFORE_THE_END;
     let queries = questions
         .iter()
@@ -96,7 +96,7 @@ fn measure(subject: Subject, data: &DataSet, questions: &[Query], runs: usize) -
         cpu_settled_s,
         peak_ingest_bytes,
         peak_bytes,
-        disk_bytes,
+        disk,
         queries,
     }
 }
@@ -107,8 +107,8 @@ impl Measured {
         self.cpu_settled_s * 1e6 / self.sent.acknowledged.max(1) as f64
     }
 
-    /// Bytes of a sample on disk.
-    pub fn disk(&self) -> f64 {
-        self.disk_bytes as f64 / self.sent.acknowledged.max(1) as f64
+    /// Bytes of a sample on disk, the log of writes left out.
+    pub fn bytes_a_sample(&self) -> f64 {
+        self.disk.data_bytes as f64 / self.sent.acknowledged.max(1) as f64
     }
 }

@@ -33,7 +33,7 @@ type Row = (&'static str, fn(&Measured) -> String);
 
 fn ingest(out: &mut String, profile: &str, columns: &[(Subject, &Measured)]) -> std::fmt::Result {
     const MB: f64 = 1e6;
-    let rows: [Row; 9] = [
+    let rows: [Row; 10] = [
         ("samples acknowledged", |m| m.sent.acknowledged.to_string()),
         ("requests failed", |m| m.sent.failures.values().sum::<usize>().to_string()),
         ("samples/s", |m| format!("{:.0}", m.sent.acknowledged as f64 / m.sent.seconds)),
@@ -46,7 +46,8 @@ fn ingest(out: &mut String, profile: &str, columns: &[(Subject, &Measured)]) -> 
         }),
         ("peak memory during ingest, MB", |m| format!("{:.0}", m.peak_ingest_bytes as f64 / MB)),
         ("peak memory, queries included, MB", |m| format!("{:.0}", m.peak_bytes as f64 / MB)),
-        ("bytes a sample on disk, compacted", |m| format!("{:.2}", m.disk())),
+        ("bytes a sample on disk, compacted", |m| format!("{:.2}", m.bytes_a_sample())),
+        ("log of writes beside that, MB", |m| format!("{:.1}", m.disk.log_bytes as f64 / MB)),
     ];
     if let Some((_, any)) = columns.first() {
         writeln!(out, "### Ingest: `{profile}`, {} series, {} samples\n", any.series, any.samples)?;

@@ -31,6 +31,15 @@ pub enum Running {
     Plimsoll(Node),
 }
 
+/// What lies on disk after a compaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk {
+    /// Samples and indexes, as they are kept.
+    pub data_bytes: u64,
+    /// The log of writes, which has files of a fixed size and does not grow with the data. VictoriaMetrics has none.
+    pub log_bytes: u64,
+}
+
 impl Subject {
     /// As tables call it.
     pub fn name(self) -> &'static str {
@@ -79,20 +88,23 @@ impl Running {
     }
 
     /// Has it bring its data into the form in which it keeps them for long; returns the bytes of that.
-    pub fn compact(&self) -> u64 {
+    pub fn compact(&self) -> Disk {
         match self {
             Self::VictoriaMetrics(peer) => {
                 ask(&peer.http(), "/internal/force_merge", false);
-                self.bytes_at_rest()
+                Disk { data_bytes: self.bytes_at_rest(), log_bytes: 0 }
             }
             // Prometheus makes blocks of two hours in its own time; a snapshot makes them of what it has now.
             Self::Prometheus(peer) => {
                 ask(&peer.http(), "/api/v1/admin/tsdb/snapshot", true);
-                folder_bytes(&peer.data().join("snapshots"))
+                let of = |folder| folder_bytes(&peer.data().join(folder));
+                Disk { data_bytes: of("snapshots"), log_bytes: of("wal") }
             }
             Self::Plimsoll(node) => {
                 ask(&node.http(), "/api/v1/admin/compact", true);
-                self.bytes_at_rest()
+                let all = self.bytes_at_rest();
+                let log_bytes = folder_bytes(&node.data().join("log"));
+                Disk { data_bytes: all - log_bytes, log_bytes }
             }
         }
     }
