@@ -9,15 +9,15 @@
 //! Modules in that order; [`boot`] starts them and stops them in reverse. [`host`], [`demo`] and [`telemetry`] stand
 //! beside: samples that the node itself makes.
 
-pub mod boot;
-pub mod http;
-pub mod collector;
-pub mod query;
 pub mod aggregator;
+pub mod boot;
 pub mod cluster;
-pub mod shard;
-pub mod host;
+pub mod collector;
 pub mod demo;
+pub mod host;
+pub mod http;
+pub mod query;
+pub mod shard;
 pub mod telemetry;
 
 /// Milliseconds since the Unix epoch by this host's clock. The edges read it; engines get it as an argument.

@@ -81,7 +81,12 @@ impl Actor for Aggregator {
         Ok(State { plan, budget, partials, missing, reply: Some(reply) })
     }
 
-    async fn handle(&self, me: ActorRef<Leaf>, leaf: Leaf, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        me: ActorRef<Leaf>,
+        leaf: Leaf,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         match leaf.answer {
             Ok(partial) => {
                 state.partials[leaf.shard] = Some(partial);

@@ -1,10 +1,10 @@
 use super::folder::Folder;
+use crate::cluster::Cluster;
 use crate::collector::{Collector, Rules};
 use crate::http::{self, AppState};
 use crate::query::Queries;
 use crate::shard::{Fault, Setup, Shards, Supervisor};
 use crate::telemetry::{self, Metadata};
-use crate::cluster::Cluster;
 use anyhow::Context;
 use plimsoll_cluster_config::Settings;
 use plimsoll_consensus::{Log, LogOptions, NoPeers};

@@ -68,7 +68,8 @@ impl Collector {
     }
 
     async fn ask(&self, bytes: usize, what: What) -> Result<Receipt, Error> {
-        let cost = u32::try_from((bytes + REQUEST_BYTES).min(self.in_flight_bytes)).map_err(|_| Error::Busy)?;
+        let cost =
+            u32::try_from((bytes + REQUEST_BYTES).min(self.in_flight_bytes)).map_err(|_| Error::Busy)?;
         let credit = self.credit.clone().try_acquire_many_owned(cost).map_err(|_| Error::Busy)?;
         let (reply, answer) = oneshot::channel();
         let actor = &self.pool[self.next.fetch_add(1, Relaxed) % self.pool.len()];

@@ -1,4 +1,4 @@
-use super::{Error, Routes, routes::Route, split::Split};
+use super::{Error, Routes, routes::Route, split::Parcel};
 use crate::shard::Shards;
 use futures::future::join_all;
 
@@ -13,19 +13,20 @@ pub(super) struct Settled {
 
 /// Sends every shard its part and waits for all acks. The first failure is the answer: what other shards took
 /// stays, and taking it again changes nothing.
-pub(super) async fn settle(split: Split, shards: &Shards, routes: &Routes) -> Result<Settled, Error> {
-    let acks = split.into_parts().map(|(id, mut part)| async move {
+pub(super) async fn settle(parcels: Vec<Parcel>, shards: &Shards, routes: &Routes) -> Result<Settled, Error> {
+    let acks = parcels.into_iter().map(|Parcel { shard: id, batch, keys }| async move {
         let shard = shards.get(id).ok_or(crate::shard::Error::Unavailable(id))?;
-        let applied = shard.append(part.builder.finish()).await?;
-        Ok::<_, crate::shard::Error>((id, part.keys, applied))
+        let applied = shard.append(batch).await?;
+        Ok::<_, crate::shard::Error>((id, keys, applied))
     });
     let mut settled = Settled::default();
     let mut failed = None;
     for ack in join_all(acks).await {
         match ack {
             Ok((shard, keys, applied)) => {
-                for (key, series) in keys.into_iter().zip(&applied.refs) {
-                    routes.put(key, Route { shard, series: *series });
+                if !keys.is_empty() {
+                    let found = applied.refs.iter().map(|series| Route { shard, series: *series });
+                    routes.put(keys.into_iter().zip(found));
                 }
                 if !applied.unknown.is_empty() {
                     routes.forget(shard, &applied.unknown);

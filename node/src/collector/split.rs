@@ -1,10 +1,10 @@
-use super::{Routes, Row, msg::RowValue, routes::Route};
+use super::routes::{Place, Route, Table};
+use super::{Row, msg::RowValue};
 use crate::shard::Shards;
-use plimsoll_model::{BatchBuilder, Histogram, Labels, ShardId, Target, Timestamp};
 use crate::telemetry::Metadata;
+use plimsoll_model::{BatchBuilder, Histogram, Labels, ShardId, Target, Timestamp};
 use plimsoll_proto::ingest::{self, Decoded, Limits, RawLabels, Refusal, Sink};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// What a sample must fulfil to be taken.
 #[derive(Clone, Debug)]
@@ -21,66 +21,81 @@ pub struct Rules {
     pub max_series: u64,
 }
 
-/// One request, split by shard: a sink for the decoders.
-pub(super) struct Split {
-    shards: Shards,
-    routes: Arc<Routes>,
-    metadata: Arc<Metadata>,
-    limits: Limits,
+/// One request on its way to being split by shard: a sink for the decoders.
+pub(super) struct Split<'a> {
+    rules: &'a Rules,
+    shards: &'a Shards,
+    metadata: &'a Metadata,
+    routes: &'a Table,
+    /// The series before in this request: a guess where the next one is.
+    place: Place,
     oldest: Timestamp,
     newest: Timestamp,
     /// New series that there is room for; counted when the first one comes.
     room: Option<u64>,
-    max_series: u64,
-    parts: Vec<Part>,
+    parts: &'a mut [Part],
     /// Series that this request defines and that may come again in it.
     defined: HashMap<u128, (ShardId, Target)>,
     current: (ShardId, Target),
 }
 
-/// What one shard gets of a request.
+/// What one shard gets of a request; kept by the decoder, for its memory.
 #[derive(Default)]
 pub(super) struct Part {
-    pub builder: BatchBuilder,
+    builder: BatchBuilder,
+    /// Raw-label hash of each definition, in order.
+    keys: Vec<u128>,
+}
+
+/// What one shard gets of a request, ready to go.
+pub(super) struct Parcel {
+    pub shard: ShardId,
+    pub batch: Vec<u8>,
     /// Raw-label hash of each definition, in order.
     pub keys: Vec<u128>,
 }
 
-impl Split {
+/// Takes what was split; the parts are empty afterwards.
+pub(super) fn take(parts: &mut [Part]) -> Vec<Parcel> {
+    let filled = parts.iter_mut().enumerate().filter(|(_, p)| !p.builder.is_empty());
+    filled
+        .map(|(i, p)| Parcel {
+            shard: ShardId(i as u16),
+            batch: p.builder.finish(),
+            keys: std::mem::take(&mut p.keys),
+        })
+        .collect()
+}
+
+impl<'a> Split<'a> {
     pub fn new(
-        rules: &Rules,
-        shards: &Shards,
-        routes: &Arc<Routes>,
-        metadata: &Arc<Metadata>,
+        rules: &'a Rules,
+        shards: &'a Shards,
+        metadata: &'a Metadata,
+        routes: &'a Table,
+        parts: &'a mut [Part],
         now: Timestamp,
     ) -> Self {
         Self {
-            limits: rules.limits,
-            metadata: metadata.clone(),
-            shards: shards.clone(),
-            routes: routes.clone(),
+            rules,
+            shards,
+            metadata,
+            routes,
+            place: Place::default(),
             oldest: now.saturating_sub(rules.retention_ms),
             newest: now.saturating_add(rules.future_ms),
             room: None,
-            max_series: rules.max_series,
-            parts: (0..shards.count()).map(|_| Part::default()).collect(),
+            parts,
             defined: HashMap::new(),
             current: (ShardId(0), Target::Defined(0)),
         }
-    }
-
-    /// The parts that hold something, with their shards.
-    pub fn into_parts(self) -> impl Iterator<Item = (ShardId, Part)> {
-        let parts = self.parts.into_iter().enumerate().filter(|(_, p)| !p.builder.is_empty());
-        parts.map(|(i, p)| (ShardId(i as u16), p))
     }
 
     /// Takes rows; the fingerprint stands in for the raw-label hash.
     pub fn rows(&mut self, rows: &[Row]) -> Decoded {
         let mut decoded = Decoded::default();
         for row in rows {
-            let limits = self.limits;
-            let raw = Parsed { labels: &row.labels, limits: &limits };
+            let raw = Parsed { labels: &row.labels, limits: &self.rules.limits };
             let taken = self.series(row.labels.fingerprint(), &raw).and_then(|()| match &row.value {
                 RowValue::Float(v) => self.float(row.timestamp, *v),
                 RowValue::Histogram(h) => self.histogram(row.timestamp, Histogram::clone(h)),
@@ -103,8 +118,9 @@ impl Split {
         }
         let labels = raw.parse()?;
         let room = self.room.get_or_insert_with(|| {
-            let there: u64 = self.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.series_count()).sum();
-            self.max_series.saturating_sub(there)
+            let there: u64 =
+                self.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.series_count()).sum();
+            self.rules.max_series.saturating_sub(there)
         });
         if *room == 0 {
             return Err(Refusal::SeriesLimit);
@@ -130,10 +146,10 @@ impl Split {
     }
 }
 
-impl Sink for Split {
+impl Sink for Split<'_> {
     #[inline]
     fn series(&mut self, key: u128, labels: &dyn RawLabels) -> Result<(), Refusal> {
-        match self.routes.get(key) {
+        match self.routes.get(key, &mut self.place) {
             Some(Route { shard, series }) => {
                 self.current = (shard, Target::Known(series));
                 Ok(())

@@ -29,9 +29,11 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         (None, Some(temporary)) => temporary.0.clone(),
         (None, None) => anyhow::bail!("no folder for the demo"),
     };
-    let load = LoadArgs::new()
-        .flag("--data-dir", "node.data_dir", Some(data_dir.display()))
-        .flag("--listen", "node.listen", Some(&args.listen));
+    let load = LoadArgs::new().flag("--data-dir", "node.data_dir", Some(data_dir.display())).flag(
+        "--listen",
+        "node.listen",
+        Some(&args.listen),
+    );
     let settings = Settings::load(load)?;
     crate::telemetry::install_logs("warn", false);
     let node = Node::start(settings).await?;
@@ -80,7 +82,8 @@ async fn feed(mut fleet: Fleet, collector: Collector) {
 
 async fn write(collector: &Collector, rows: Vec<Row>) -> anyhow::Result<()> {
     let receipt = collector.rows(rows).await.context("the demo's samples were not taken")?;
-    metrics::counter!("plimsoll_ingest_samples_total", "format" => "demo").increment(receipt.decoded.samples());
+    metrics::counter!("plimsoll_ingest_samples_total", "format" => "demo")
+        .increment(receipt.decoded.samples());
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! A small fleet of agent loops, simulated: what `plimsoll demo` shows.
 
-use plimsoll_model::{Labels, METRIC_NAME, Timestamp};
 use crate::collector::{Row, RowValue};
+use plimsoll_model::{Labels, METRIC_NAME, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 const LOOPS: [&str; 4] = ["research", "coding", "support", "planner"];
 const MODELS: [&str; 3] = ["large", "medium", "small"];
-const KINDS: [(&str, f64); 4] = [("input", 900.0), ("output", 260.0), ("cache_read", 1500.0), ("reasoning", 120.0)];
+const KINDS: [(&str, f64); 4] =
+    [("input", 900.0), ("output", 260.0), ("cache_read", 1500.0), ("reasoning", 120.0)];
 const TOOLS: [&str; 6] = ["bash", "search", "read_file", "write_file", "browser", "python"];
 const ERRORS: [&str; 4] = ["timeout", "rate_limit", "tool", "context_length"];
 const STATUSES: [&str; 2] = ["success", "error"];
@@ -55,10 +56,12 @@ impl Fleet {
 impl Agent {
     fn new(index: usize, pace: f64) -> Self {
         let instance = format!("agent-{index}");
-        let base = [("job", "agents"), ("instance", instance.as_str()), ("loop_type", LOOPS[index % LOOPS.len()])];
+        let base =
+            [("job", "agents"), ("instance", instance.as_str()), ("loop_type", LOOPS[index % LOOPS.len()])];
         let mut series = Vec::new();
         let mut add = |name: &str, extra: &[(&str, &str)]| {
-            let pairs = base.iter().chain([(METRIC_NAME, name)].iter()).chain(extra).copied().collect::<Vec<_>>();
+            let pairs =
+                base.iter().chain([(METRIC_NAME, name)].iter()).chain(extra).copied().collect::<Vec<_>>();
             series.push(Labels::from_pairs(pairs).expect("constant names, each once"));
         };
         add("active_loops", &[]);

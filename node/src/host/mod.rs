@@ -46,7 +46,12 @@ impl Actor for Host {
         Ok(State { args, system, disks })
     }
 
-    async fn handle(&self, _: ActorRef<Msg>, Msg::Read: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        _: ActorRef<Msg>,
+        Msg::Read: Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         let rows = state.read(crate::now_ms());
         if let Err(e) = state.args.collector.rows(rows).await {
             tracing::warn!(error = %e, "host metrics were not taken");

@@ -24,6 +24,7 @@ pub async fn compact(State(app): State<AppState>) -> Result<Response, ApiError> 
     }
     app.log.purge().map_err(crate::shard::Error::from)?;
     let after = app.database.disk_bytes()?;
-    let data = json!({"seconds": began.elapsed().as_secs_f64(), "bytes_before": before, "bytes_after": after});
+    let data =
+        json!({"seconds": began.elapsed().as_secs_f64(), "bytes_before": before, "bytes_after": after});
     Ok(json::success(data, &[]))
 }

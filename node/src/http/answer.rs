@@ -116,7 +116,13 @@ fn pair(out: &mut dyn Write, at: Timestamp, value: f64) -> io::Result<()> {
 }
 
 fn histogram_pair(out: &mut dyn Write, at: Timestamp, h: &Histogram) -> io::Result<()> {
-    write!(out, "[{},{{\"count\":\"{}\",\"sum\":\"{}\"", Time(at), format_float(h.count), format_float(h.sum))?;
+    write!(
+        out,
+        "[{},{{\"count\":\"{}\",\"sum\":\"{}\"",
+        Time(at),
+        format_float(h.count),
+        format_float(h.sum)
+    )?;
     let mut buckets = all_buckets(h);
     buckets.retain(|b| b.count != 0.0);
     if !buckets.is_empty() {
@@ -162,7 +168,8 @@ mod tests {
 
     fn text(value: Value) -> String {
         let mut out = Vec::new();
-        let answer = Answer { value, warnings: vec!["w".into()], infos: Vec::new(), stats: Default::default() };
+        let answer =
+            Answer { value, warnings: vec!["w".into()], infos: Vec::new(), stats: Default::default() };
         write(&mut out, &answer).expect("a vector takes all");
         String::from_utf8(out).expect("JSON is text")
     }

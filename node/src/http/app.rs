@@ -85,7 +85,8 @@ impl AppState {
         self.totals.refused.fetch_add(d.refused.total(), Relaxed);
         metrics::counter!("plimsoll_ingest_samples_total", "format" => format).increment(d.samples());
         for (refusal, samples, _) in d.refused.iter() {
-            metrics::counter!("plimsoll_ingest_refused_samples_total", "reason" => refusal.name()).increment(samples);
+            metrics::counter!("plimsoll_ingest_refused_samples_total", "reason" => refusal.name())
+                .increment(samples);
         }
         for (name, n) in [
             ("plimsoll_ingest_duplicate_samples_total", receipt.duplicates),

@@ -63,7 +63,9 @@ impl Cardinality {
             series,
             metrics: largest(metrics, limit).map(|(name, series)| Metric { name, series }).collect(),
             labels: largest(labels, limit).map(|(name, values)| Label { name, values }).collect(),
-            pairs: largest(pairs, limit).map(|((name, value), series)| Pair { name, value, series }).collect(),
+            pairs: largest(pairs, limit)
+                .map(|((name, value), series)| Pair { name, value, series })
+                .collect(),
         }
     }
 }

@@ -97,11 +97,16 @@ fn router(app: AppState) -> Router {
 
 /// An unknown path; a gRPC client is answered in its own way.
 async fn not_found(request: Request) -> Response {
-    let grpc = request.headers().get(header::CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
+    let grpc = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
     if grpc {
-        return tonic::Status::unimplemented(format!("no such method: {}", request.uri().path())).into_http::<axum::body::Body>();
+        return tonic::Status::unimplemented(format!("no such method: {}", request.uri().path()))
+            .into_http::<axum::body::Body>();
     }
-    ApiError::not_found(format!("no such path: {}; the API is under /api/v1", request.uri().path())).into_response()
+    ApiError::not_found(format!("no such path: {}; the API is under /api/v1", request.uri().path()))
+        .into_response()
 }
 
 async fn wrong_method(request: Request) -> Response {

@@ -19,9 +19,9 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
             let kind = kind.unwrap_or("").to_owned();
             let form = kind.is_empty() || kind.starts_with("application/x-www-form-urlencoded");
-            let body = axum::body::to_bytes(request.into_body(), FORM_BYTES)
-                .await
-                .map_err(|_| ApiError::bad_data(format!("the form is larger than {FORM_BYTES} bytes or was cut")))?;
+            let body = axum::body::to_bytes(request.into_body(), FORM_BYTES).await.map_err(|_| {
+                ApiError::bad_data(format!("the form is larger than {FORM_BYTES} bytes or was cut"))
+            })?;
             if form {
                 all.extend(parse(&body)?);
             } else if !body.is_empty() {
@@ -35,7 +35,8 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, ApiError> {
-    serde_urlencoded::from_bytes(bytes).map_err(|e| ApiError::bad_data(format!("cannot read the parameters: {e}")))
+    serde_urlencoded::from_bytes(bytes)
+        .map_err(|e| ApiError::bad_data(format!("cannot read the parameters: {e}")))
 }
 
 impl Params {
@@ -71,7 +72,8 @@ impl Params {
 
     /// A count.
     pub fn number(&self, name: &str) -> Result<Option<usize>, ApiError> {
-        let bad = |text: &str| ApiError::bad_data(format!("invalid parameter \"{name}\": {text:?} is not a count"));
+        let bad =
+            |text: &str| ApiError::bad_data(format!("invalid parameter \"{name}\": {text:?} is not a count"));
         self.get(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
     }
 
@@ -92,7 +94,8 @@ fn parse_time(name: &str, text: &str) -> Result<Timestamp, ApiError> {
         // Prometheus' clients send these two for "the beginning" and "the end" of time
         return if ms.is_finite() { Ok(ms as i64) } else { Err(bad()) };
     }
-    let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).map_err(|_| bad())?;
+    let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
+        .map_err(|_| bad())?;
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).map_err(|_| bad())
 }
 
@@ -102,8 +105,15 @@ fn parse_duration_ms(text: &str) -> Option<u64> {
         let ms = seconds * 1000.0;
         return (ms >= 0.0 && ms < i64::MAX as f64).then_some(ms.round() as u64);
     }
-    const UNITS: [(&str, u64); 7] =
-        [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000), ("y", 31_536_000_000)];
+    const UNITS: [(&str, u64); 7] = [
+        ("ms", 1),
+        ("s", 1000),
+        ("m", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+        ("w", 604_800_000),
+        ("y", 31_536_000_000),
+    ];
     let mut rest = text;
     let mut total = 0u64;
     let mut last = u64::MAX;
@@ -129,7 +139,9 @@ mod tests {
 
     #[test]
     fn durations_are_seconds_or_units_in_falling_order() {
-        for (text, ms) in [("15", 15_000), ("0.5", 500), ("1h30m", 5_400_000), ("250ms", 250), ("1d", 86_400_000)] {
+        for (text, ms) in
+            [("15", 15_000), ("0.5", 500), ("1h30m", 5_400_000), ("250ms", 250), ("1d", 86_400_000)]
+        {
             assert_eq!(parse_duration_ms(text), Some(ms), "{text}");
         }
         for text in ["", "m", "5", "30m1h", "-5", "1e400", "5x"].into_iter().filter(|t| *t != "5") {

@@ -30,7 +30,9 @@ pub async fn range(
     params.need("step")?;
     let (start, end) = (params.time("start")?.unwrap_or(0), params.time("end")?.unwrap_or(0));
     if end < start {
-        return Err(ApiError::bad_data("invalid parameter \"end\": end timestamp must not be before start time"));
+        return Err(ApiError::bad_data(
+            "invalid parameter \"end\": end timestamp must not be before start time",
+        ));
     }
     let step = params.duration("step")?.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
     if step <= 0 {

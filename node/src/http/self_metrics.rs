@@ -10,7 +10,8 @@ use metrics::{counter, gauge};
 pub async fn metrics(State(app): State<AppState>) -> Response {
     read_gauges(&app);
     read_process();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.recorder.render()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.recorder.render())
+        .into_response()
 }
 
 fn read_gauges(app: &AppState) {
@@ -25,7 +26,8 @@ fn read_gauges(app: &AppState) {
     gauge!("plimsoll_series").set(series as f64);
     gauge!("plimsoll_head_samples").set(head as f64);
     gauge!("plimsoll_quarantined_rows").set(quarantined as f64);
-    gauge!("plimsoll_disk_bytes", "part" => "store").set(app.database.disk_bytes().unwrap_or_default() as f64);
+    gauge!("plimsoll_disk_bytes", "part" => "store")
+        .set(app.database.disk_bytes().unwrap_or_default() as f64);
     gauge!("plimsoll_disk_bytes", "part" => "log").set(log.disk_bytes as f64);
     counter!("plimsoll_log_syncs_total").absolute(log.syncs);
     counter!("plimsoll_log_entries_total").absolute(log.entries);
@@ -47,7 +49,8 @@ fn read_process() {
     if let Ok(stat) = std::fs::read_to_string("/proc/self/stat")
         && let Some(fields) = stat.rsplit(')').next()
     {
-        let field = |n: usize| fields.split_whitespace().nth(n).and_then(|v| v.parse::<f64>().ok()).unwrap_or(0.0);
+        let field =
+            |n: usize| fields.split_whitespace().nth(n).and_then(|v| v.parse::<f64>().ok()).unwrap_or(0.0);
         // the exporter's counters are whole, and CPU seconds are not
         gauge!("process_cpu_seconds_total").set((field(11) + field(12)) / TICKS);
         gauge!("process_resident_memory_bytes").set(field(21) * PAGE);

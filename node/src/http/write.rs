@@ -17,8 +17,12 @@ pub async fn remote_write(
     body: Body,
 ) -> Result<Response, ApiError> {
     let get = |name: &str| header_text(&headers, name);
-    let version = ingest::negotiate(get("content-type"), get("content-encoding"), get("x-prometheus-remote-write-version"))
-        .map_err(|e| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", e.to_string()))?;
+    let version = ingest::negotiate(
+        get("content-type"),
+        get("content-encoding"),
+        get("x-prometheus-remote-write-version"),
+    )
+    .map_err(|e| ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", e.to_string()))?;
     let format = match version {
         RemoteWrite::V1 => Format::RemoteWriteV1,
         RemoteWrite::V2 => Format::RemoteWriteV2,
@@ -44,7 +48,11 @@ pub async fn text(State(app): State<AppState>, headers: HeaderMap, body: Body) -
 }
 
 /// `POST /api/v1/import`: JSON lines.
-pub async fn json_lines(State(app): State<AppState>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
+pub async fn json_lines(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
     plain(app, &headers, body, Format::JsonLines).await
 }
 
@@ -56,7 +64,8 @@ async fn plain(
 ) -> Result<Response, ApiError> {
     let named = header_text(headers, "content-encoding");
     let encoding = Encoding::from_header(named).ok_or_else(|| {
-        let text = format!("content encoding {:?} is not read here; send gzip, snappy or none", named.unwrap_or(""));
+        let text =
+            format!("content encoding {:?} is not read here; send gzip, snappy or none", named.unwrap_or(""));
         ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", text)
     })?;
     let body = read(body, headers, app.body_bytes()).await?;

@@ -84,7 +84,8 @@ impl Queries {
         let mut entry = inner.register.enter(about(request), stop.clone());
         let work = async {
             let _slot = inner.slots.acquire().await.map_err(|_| Error::Lost)?;
-            let sources = inner.shards.iter().map(|s| s.live().map(|l| l.storage)).collect::<Result<Vec<_>, _>>()?;
+            let sources =
+                inner.shards.iter().map(|s| s.live().map(|l| l.storage)).collect::<Result<Vec<_>, _>>()?;
             aggregator::run(plan, sources, self.budget(stop.clone())).await
         };
         let outcome = match tokio::time::timeout(time, work).await {

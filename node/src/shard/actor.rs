@@ -180,11 +180,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Gives every batch its own part of the answer.
-fn answer(
-    id: plimsoll_model::ShardId,
-    batches: Vec<Append>,
-    outcome: Result<Bytes, Consensus>,
-) {
+fn answer(id: plimsoll_model::ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) {
     let parts = match outcome {
         Ok(reply) => machine::split(&reply).filter(|parts| parts.len() == batches.len()),
         Err(e) => {

@@ -39,7 +39,7 @@ impl Setup {
     /// the last checkpoint. A shard that was never there is created with this node as its only voter.
     pub(super) async fn open(&self, id: ShardId, actor: ActorRef<Msg>) -> Result<Live, Error> {
         let database = self.database.clone();
-        let storage = tokio::task::spawn_blocking(move || database.shard(id))
+        let storage = tokio::task::spawn_blocking(move || database.reopen(id))
             .await
             .map_err(|e| Error::Malformed(e.to_string()))??;
         let machine = Arc::new(StorageMachine(storage.clone()));

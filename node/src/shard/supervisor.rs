@@ -150,7 +150,11 @@ impl State {
     }
 }
 
-async fn launch(shard: &Shard, setup: &Setup, parent: &ActorCell) -> (ShardId, Result<ActorId, ractor::SpawnErr>) {
+async fn launch(
+    shard: &Shard,
+    setup: &Setup,
+    parent: &ActorCell,
+) -> (ShardId, Result<ActorId, ractor::SpawnErr>) {
     let args = Args { handle: shard.clone(), setup: setup.clone() };
     let spawned = ShardActor::spawn_linked(None, ShardActor, args, parent.clone()).await;
     (shard.id, spawned.map(|(actor, _)| actor.get_id()))

@@ -26,7 +26,11 @@ impl Metadata {
         while !help.is_char_boundary(end) {
             end -= 1;
         }
-        let known = self.0.read().get(metric).is_some_and(|e| e.kind == kind && e.unit == unit && e.help == help[..end]);
+        let known = self
+            .0
+            .read()
+            .get(metric)
+            .is_some_and(|e| e.kind == kind && e.unit == unit && e.help == help[..end]);
         if known {
             return;
         }
@@ -53,7 +57,9 @@ impl Metadata {
     pub fn load(&self, bytes: &[u8]) {
         match serde_json::from_slice(bytes) {
             Ok(saved) => *self.0.write() = saved,
-            Err(e) => tracing::warn!(error = %e, "saved metadata cannot be read; it comes back with the senders"),
+            Err(e) => {
+                tracing::warn!(error = %e, "saved metadata cannot be read; it comes back with the senders")
+            }
         }
     }
 }

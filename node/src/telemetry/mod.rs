@@ -27,7 +27,8 @@ pub fn install_logs(level: &str, json: bool) {
     let quiet = format!("{level},openraft=warn,raft_engine=warn,ractor=warn,h2=warn,hyper=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if json {
         logs.json().init();
     } else {
@@ -39,7 +40,10 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     counter!("plimsoll_ingest_samples_total", "Samples acknowledged, by format.");
     counter!("plimsoll_ingest_requests_total", "Write requests, by format.");
-    counter!("plimsoll_ingest_failed_requests_total", "Write requests that were not taken, by format and reason.");
+    counter!(
+        "plimsoll_ingest_failed_requests_total",
+        "Write requests that were not taken, by format and reason."
+    );
     counter!("plimsoll_ingest_refused_samples_total", "Samples refused, by reason.");
     counter!("plimsoll_ingest_duplicate_samples_total", "Samples equal to one that was there.");
     counter!("plimsoll_ingest_replaced_samples_total", "Samples that replaced a different value.");

@@ -89,7 +89,11 @@ impl v1::admin_server::Admin for Admin {
             series: found.series,
             by_metric: found.metrics.into_iter().map(|m| count(m.name, m.series)).collect(),
             by_label: found.labels.into_iter().map(|l| count(l.name, l.values)).collect(),
-            by_pair: found.pairs.into_iter().map(|p| count(format!("{}={}", p.name, p.value), p.series)).collect(),
+            by_pair: found
+                .pairs
+                .into_iter()
+                .map(|p| count(format!("{}={}", p.name, p.value), p.series))
+                .collect(),
         }))
     }
 

@@ -65,7 +65,10 @@ impl v1::query_server::Query for Query {
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
-    async fn labels(&self, request: Request<v1::LabelsRequest>) -> Result<Response<v1::LabelsResponse>, Status> {
+    async fn labels(
+        &self,
+        request: Request<v1::LabelsRequest>,
+    ) -> Result<Response<v1::LabelsResponse>, Status> {
         let r = request.into_inner();
         let (selectors, range) = (selectors(&r.selectors), range(r.start, r.end));
         let found = self.0.each_shard(move |shard| {
@@ -94,7 +97,10 @@ impl v1::query_server::Query for Query {
         Ok(Response::new(list(found.await?, r.limit)))
     }
 
-    async fn series(&self, request: Request<v1::SeriesRequest>) -> Result<Response<v1::SeriesResponse>, Status> {
+    async fn series(
+        &self,
+        request: Request<v1::SeriesRequest>,
+    ) -> Result<Response<v1::SeriesResponse>, Status> {
         let r = request.into_inner();
         if r.selectors.is_empty() {
             return Err(Status::invalid_argument("at least one selector is needed"));
@@ -145,7 +151,13 @@ impl From<crate::http::ApiError> for Status {
 
 fn asked(text: String, times: Times, lookback_ms: Option<u64>, limits: Option<v1::Limits>) -> Asked {
     let timeout = limits.map(|l| l.timeout_ms).filter(|ms| *ms > 0).map(Duration::from_millis);
-    Asked { text, times, timeout, lookback: lookback_ms.map(Duration::from_millis), origin: "grpc".to_owned() }
+    Asked {
+        text,
+        times,
+        timeout,
+        lookback: lookback_ms.map(Duration::from_millis),
+        origin: "grpc".to_owned(),
+    }
 }
 
 fn asked_range(r: v1::QueryRangeRequest) -> Result<Asked, Status> {
@@ -173,7 +185,12 @@ fn response(answer: Answer, took: Duration) -> v1::QueryResponse {
         samples: answer.stats.samples_read,
         duration_us: took.as_micros() as u64,
     };
-    v1::QueryResponse { value: Some(value), warnings: answer.warnings, infos: answer.infos, stats: Some(stats) }
+    v1::QueryResponse {
+        value: Some(value),
+        warnings: answer.warnings,
+        infos: answer.infos,
+        stats: Some(stats),
+    }
 }
 
 fn one(of: &Labels, at: i64, point: &Point) -> v1::Series {
