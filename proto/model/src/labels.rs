@@ -251,7 +251,13 @@ fn put_pair(out: &mut Vec<u8>, name: &str, value: &str) {
 }
 
 fn take_str<'a>(rest: &mut &'a [u8]) -> Result<&'a str, LabelsError> {
+    let whole = *rest;
     let n = varint::take(rest).ok_or(LabelsError::NotCanonical)?;
+    let used = whole.len() - rest.len();
+    // A length with a needless zero byte at its end would give equal labels unequal bytes.
+    if used > 1 && whole[used - 1] == 0 {
+        return Err(LabelsError::NotCanonical);
+    }
     let n = usize::try_from(n).map_err(|_| LabelsError::NotCanonical)?;
     let bytes = varint::take_bytes(rest, n).ok_or(LabelsError::NotCanonical)?;
     std::str::from_utf8(bytes).map_err(|_| LabelsError::NotUtf8)
@@ -292,6 +298,7 @@ mod tests {
         assert_eq!(Labels::from_bytes(b"\x01b\x00"), Err(LabelsError::NotCanonical));
         assert_eq!(Labels::from_bytes(b"\x01b\x09x"), Err(LabelsError::NotCanonical));
         assert_eq!(Labels::from_bytes(b"\x01b\x01\xff"), Err(LabelsError::NotUtf8));
+        assert_eq!(Labels::from_bytes(b"\x01b\x81\x00x"), Err(LabelsError::NotCanonical));
     }
 
     #[test]
