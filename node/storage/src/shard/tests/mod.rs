@@ -3,6 +3,7 @@
 mod damage;
 mod journeys;
 mod model;
+mod together;
 
 use crate::{Applied, Database, Options, Shard};
 use plimsoll_model::{BatchBuilder, Labels, Matcher, Samples, SeriesRef, ShardId, Target, TimeRange, varint};
@@ -28,9 +29,13 @@ impl Place {
 
     /// Closes the database and opens it again.
     pub(super) fn reopen(self) -> Self {
+        self.reopen_with(Options::default())
+    }
+
+    pub(super) fn reopen_with(self, options: Options) -> Self {
         let Self { dir, database, shard } = self;
         drop((shard, database));
-        let (database, shard) = open(dir.path(), Options::default());
+        let (database, shard) = open(dir.path(), options);
         Self { dir, database, shard }
     }
 }
