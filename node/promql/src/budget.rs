@@ -57,7 +57,6 @@ pub(crate) struct Used {
     samples: AtomicU64,
     bytes: AtomicU64,
     series: AtomicU64,
-    read: AtomicU64,
 }
 
 impl Default for Budget {
@@ -111,14 +110,5 @@ impl Budget {
             return Err(Error::Series { limit: self.max_series });
         }
         Ok(())
-    }
-
-    pub(crate) fn count_read(&self, samples: usize) {
-        self.used.read.fetch_add(samples as u64, Ordering::Relaxed);
-    }
-
-    /// Samples read and series selected so far.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.used.read.load(Ordering::Relaxed), self.used.series.load(Ordering::Relaxed))
     }
 }

@@ -142,7 +142,7 @@ pub fn format_duration(ms: i64) -> String {
         ("ms", 1, false),
     ];
     for (unit, size, exact) in units {
-        if exact && rest % size != 0 {
+        if exact && !rest.is_multiple_of(size) {
             continue;
         }
         let count = rest / size;

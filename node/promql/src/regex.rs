@@ -439,7 +439,7 @@ mod tests {
     #[test]
     fn templates_expand_as_in_go() {
         let c = Captures::new("([a-z]+)-(?P<n>[0-9]+)").expect("a pattern");
-        assert_eq!(c.expand("abc-12", "$1_$2 ${n}$$ $1x").as_deref(), Some("abc_12 12$ "));
+        assert_eq!(c.expand("abc-12", "${1}_$2 ${n}$$ $1x").as_deref(), Some("abc_12 12$ "));
         assert_eq!(c.expand("12", "$1"), None);
     }
 }

@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn what_is_no_series_is_refused_with_its_place() {
-        for bad in ["x 1y", "x{a} 1", "x{a=\"b\" 1", "x {{foo:1}}", "x 1x99999999999", "x {{", "x 1 2 +"] {
+        for bad in ["x 1q", "x{a} 1", "x{a=\"b\" 1", "x {{foo:1}}", "x 1x99999999999", "x {{", "x 1 2 +"] {
             assert!(parse_series(bad).is_err(), "{bad}");
         }
     }

@@ -16,10 +16,9 @@ impl Bits {
 
     pub(crate) fn all(len: usize) -> Self {
         let mut bits = Self { words: vec![u64::MAX; len.div_ceil(64)], len };
-        if len % 64 != 0 {
-            if let Some(last) = bits.words.last_mut() {
-                *last = (1 << (len % 64)) - 1;
-            }
+        let rest = len % 64;
+        if let Some(last) = bits.words.last_mut().filter(|_| rest != 0) {
+            *last = (1 << rest) - 1;
         }
         bits
     }
@@ -46,7 +45,7 @@ impl Bits {
     pub(crate) fn is_full(&self) -> bool {
         let whole = self.len / 64;
         self.words[..whole].iter().all(|w| *w == u64::MAX)
-            && (self.len % 64 == 0 || self.words[whole] == (1 << (self.len % 64)) - 1)
+            && (self.len.is_multiple_of(64) || self.words[whole] == (1 << (self.len % 64)) - 1)
     }
 
     pub(crate) fn union(&mut self, other: &Self) {

@@ -4,7 +4,7 @@ use super::Context;
 use super::bits::Bits;
 use super::frame::{Frame, Row, without_metadata};
 use super::join_plan::JoinPlan;
-use super::math::{Combined, Item, combine};
+use super::math::{Combined, Item, arithmetic, combine};
 use crate::ast::{BinaryOp, Cardinality};
 use crate::error::Error;
 use crate::notes::Notes;
@@ -47,6 +47,8 @@ impl Context<'_> {
         // As in Prometheus, with `group_right` too `fill_right` stands for what the one side lacks.
         let (fill_many, fill_one) = (j.matching.fill_left, j.matching.fill_right);
         let (many_of, one_of) = (plan.members(many_groups), plan.members(one_groups));
+        let many_bits: Vec<Bits> = many.rows.iter().map(Row::presence).collect();
+        let one_bits: Vec<Bits> = one.rows.iter().map(Row::presence).collect();
         let mut joiner =
             Joiner { context: self, j, swapped, grid, labels: HashMap::new(), out: Frame::new(grid.steps) };
         joiner.check_one_side(plan, many, one, &one_of, fill_many.is_some() || fill_one.is_some())?;
@@ -55,7 +57,7 @@ impl Context<'_> {
             let mut matched = Bits::none(grid.steps);
             let first_out = joiner.out.rows.len();
             for &m in many_rows {
-                for &o in one_rows {
+                for &o in one_rows.iter().filter(|o| many_bits[m].intersects(&one_bits[**o])) {
                     joiner.pair(&many.rows[m], &one.rows[o], &mut matched, notes)?;
                 }
                 if let Some(fill) = fill_one {
@@ -137,7 +139,24 @@ impl Joiner<'_> {
     }
 
     fn pair(&mut self, many: &Row, one: &Row, matched: &mut Bits, notes: &mut Notes) -> Result<(), Error> {
-        let mut row = self.result_row(many, &many.labels, &one.labels);
+        let mut row = self.result_row(&many.labels, &one.labels);
+        if many.histograms.is_none() && one.histograms.is_none() && self.j.op.changes_schema() {
+            row.present = many.present.clone();
+            row.present.intersect(&one.present);
+            if self.j.matching.card == Cardinality::OneToOne {
+                if matched.intersects(&row.present) {
+                    return Err(many_to_one());
+                }
+                matched.union(&row.present);
+            }
+            let (left, right) = if self.swapped { (one, many) } else { (many, one) };
+            let pairs = left.values.iter().zip(&right.values);
+            for (out, (l, r)) in row.values.iter_mut().zip(pairs) {
+                *out = arithmetic(self.j.op, *l, *r);
+            }
+            self.out.rows.push(row);
+            return Ok(());
+        }
         for step in 0..self.grid.steps {
             let (Some(m), Some(o)) = (Item::of(many, step), Item::of(one, step)) else { continue };
             self.step(&mut row, step, m, o, matched, notes)?;
@@ -159,11 +178,11 @@ impl Joiner<'_> {
         notes: &mut Notes,
     ) -> Result<(), Error> {
         let mut row = if many_is_missing {
-            let mut row = self.result_row(present, key, &present.labels);
+            let mut row = self.result_row(key, &present.labels);
             row.drop_name = self.j.return_bool;
             row
         } else {
-            self.result_row(present, &present.labels, key)
+            self.result_row(&present.labels, key)
         };
         for step in absent.ones() {
             let Some(item) = Item::of(present, step) else { continue };
@@ -188,9 +207,7 @@ impl Joiner<'_> {
         let Some((value, keep)) = combine(self.j.op, l, r, self.j.span, notes) else { return Ok(()) };
         if self.j.matching.card == Cardinality::OneToOne {
             if matched.get(step) {
-                let text = "multiple matches for labels: many-to-one matching must be explicit \
-                            (group_left/group_right)";
-                return Err(Error::Evaluation(text.into()));
+                return Err(many_to_one());
             }
             matched.set(step);
         }
@@ -206,7 +223,7 @@ impl Joiner<'_> {
     }
 
     /// An empty row with the labels of the result.
-    fn result_row(&mut self, _from: &Row, many: &Labels, one: &Labels) -> Row {
+    fn result_row(&mut self, many: &Labels, one: &Labels) -> Row {
         let key = (many.clone(), one.clone());
         let labels = match self.labels.get(&key) {
             Some(labels) => labels.clone(),
@@ -255,6 +272,11 @@ impl Joiner<'_> {
         }
         Ok(())
     }
+}
+
+fn many_to_one() -> Error {
+    let text = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+    Error::Evaluation(text.into())
 }
 
 /// `and`, `or`, `unless`.

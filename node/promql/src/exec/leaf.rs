@@ -13,7 +13,8 @@ use crate::notes::Notes;
 use crate::plan::{Plan, Work};
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What a shard answers to a plan: one part for each leaf. It can be serialised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,12 @@ pub(super) enum Joined {
     Raw(Vec<RangeSeries>),
 }
 
+/// A joined answer and how many operators read it.
+pub(super) struct Slot {
+    uses: u32,
+    joined: Mutex<Joined>,
+}
+
 impl Plan {
     /// Carries out the leaf part on one shard.
     pub fn leaf(&self, source: &dyn Source, budget: &Budget) -> Result<Partial, Error> {
@@ -48,6 +55,8 @@ impl Plan {
             options: self.options,
             budget,
             notes: Mutex::default(),
+            read: AtomicU64::new(0),
+            selected: AtomicU64::new(0),
         };
         let mut parts = Vec::with_capacity(self.leaves.len());
         for leaf in &self.leaves {
@@ -58,7 +67,8 @@ impl Plan {
                 Work::Raw(select, range) => Part::Raw(context.raw(select, *range, leaf.grid)?),
             });
         }
-        let (samples_read, series) = budget.counts();
+        let samples_read = context.read.load(Ordering::Relaxed);
+        let series = context.selected.load(Ordering::Relaxed);
         Ok(Partial { parts, notes: context.into_notes(), samples_read, series })
     }
 
@@ -72,8 +82,8 @@ impl Plan {
                 return Err(Error::Evaluation("a shard answered to another plan".into()));
             }
             notes.merge(partial.notes);
-            stats.samples_read = stats.samples_read.max(partial.samples_read);
-            stats.series = stats.series.max(partial.series);
+            stats.samples_read += partial.samples_read;
+            stats.series += partial.series;
             by_leaf.iter_mut().zip(partial.parts).for_each(|(all, part)| all.push(part));
         }
         let mut context = Context {
@@ -82,10 +92,12 @@ impl Plan {
             options: self.options,
             budget,
             notes: Mutex::new(notes),
+            read: AtomicU64::new(0),
+            selected: AtomicU64::new(0),
         };
         for (leaf, parts) in self.leaves.iter().zip(by_leaf) {
             let joined = context.join_leaf(&leaf.work, parts, leaf.grid)?;
-            context.leaves.push(joined);
+            context.leaves.push(Slot { uses: leaf.uses, joined: Mutex::new(joined) });
         }
         let value = context.value(self)?;
         let notes = context.into_notes();
@@ -124,27 +136,43 @@ impl Context<'_> {
         })
     }
 
-    /// The rows of a leaf. Several operators may read the same leaf, so they get a copy.
+    /// The answer of a leaf: itself for its only reader, else a copy.
+    fn leaf_answer(&self, at: usize) -> Option<Joined> {
+        let slot = self.leaves.get(at)?;
+        let mut joined = slot.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.uses == 1 {
+            return Some(std::mem::replace(&mut *joined, Joined::Raw(Vec::new())));
+        }
+        Some(match &*joined {
+            Joined::Rows(frame) => Joined::Rows(frame.clone()),
+            Joined::Presence(bits) => Joined::Presence(bits.clone()),
+            Joined::Raw(series) => Joined::Raw(series.clone()),
+        })
+    }
+
     pub(super) fn leaf_rows(&self, at: usize) -> Result<Frame, Error> {
-        match self.leaves.get(at) {
-            Some(Joined::Rows(frame)) => {
-                let mut copy = frame.clone();
-                copy.held.push(self.budget.hold(copy.rows.len() * copy.steps, 9)?);
-                Ok(copy)
+        match self.leaf_answer(at) {
+            Some(Joined::Rows(mut frame)) => {
+                if frame.held.is_empty() {
+                    frame.held.push(self.budget.hold(frame.rows.len() * frame.steps, 9)?);
+                }
+                Ok(frame)
             }
             _ => Err(Error::Evaluation("a leaf did not answer with rows".into())),
         }
     }
 
+    /// Where there is any sample, when the leaf answered just that.
     pub(super) fn leaf_presence(&self, at: usize) -> Option<Bits> {
-        match self.leaves.get(at) {
-            Some(Joined::Presence(bits)) => Some(bits.clone()),
+        let joined = self.leaves.get(at)?.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*joined {
+            Joined::Presence(bits) => Some(bits.clone()),
             _ => None,
         }
     }
 
-    pub(super) fn leaf_raw(&self, at: usize) -> Result<&[RangeSeries], Error> {
-        match self.leaves.get(at) {
+    pub(super) fn leaf_raw(&self, at: usize) -> Result<Vec<RangeSeries>, Error> {
+        match self.leaf_answer(at) {
             Some(Joined::Raw(series)) => Ok(series),
             _ => Err(Error::Evaluation("a leaf did not answer with samples".into())),
         }
@@ -155,17 +183,10 @@ impl Context<'_> {
         match (&plan.root, plan.returns) {
             (Node::Text(text), _) => return Ok(Value::String(grid.start, text.clone())),
             (Node::RawSubquery(s), _) => return Ok(Value::Matrix(sorted(self.raw_subquery(s, grid)?))),
-            (Node::Leaf(at), Type::Matrix) => return Ok(Value::Matrix(self.leaf_raw(*at)?.to_vec())),
+            (Node::Leaf(at), Type::Matrix) => return Ok(Value::Matrix(self.leaf_raw(*at)?)),
             _ => {}
         }
-        let computed = match &plan.root {
-            // The answer of the only leaf needs no copy.
-            Node::Leaf(at) => match self.leaves.get(*at) {
-                Some(Joined::Rows(frame)) => Computed::Vector(frame.clone()),
-                _ => self.eval(&plan.root, grid)?,
-            },
-            root => self.eval(root, grid)?,
-        };
+        let computed = self.eval(&plan.root, grid)?;
         Ok(match computed {
             Computed::Scalar(values) if plan.instant => {
                 Value::Scalar(grid.start, values.first().copied().unwrap_or(f64::NAN))

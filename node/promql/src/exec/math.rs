@@ -242,7 +242,7 @@ fn compares(op: BinaryOp, a: f64, b: f64) -> bool {
 }
 
 #[inline]
-fn arithmetic(op: BinaryOp, a: f64, b: f64) -> f64 {
+pub(super) fn arithmetic(op: BinaryOp, a: f64, b: f64) -> f64 {
     match op {
         BinaryOp::Add => a + b,
         BinaryOp::Sub => a - b,

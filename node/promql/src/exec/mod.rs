@@ -41,6 +41,7 @@ use crate::source::Source;
 use frame::{Frame, Value as Computed};
 use rayon::prelude::*;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 
 /// Carries out `plan` on `sources`, one for each shard.
 pub fn execute(plan: &Plan, sources: &[&dyn Source], budget: &Budget) -> Result<Answer, Error> {
@@ -56,10 +57,12 @@ pub(crate) struct Context<'a> {
     /// The shard, in a leaf part.
     source: Option<&'a dyn Source>,
     /// The joined answers of the leaves, in a merge part.
-    leaves: Vec<leaf::Joined>,
+    leaves: Vec<leaf::Slot>,
     options: Options,
     budget: &'a Budget,
     notes: Mutex<Notes>,
+    read: AtomicU64,
+    selected: AtomicU64,
 }
 
 impl<'a> Context<'a> {
@@ -85,10 +88,8 @@ impl<'a> Context<'a> {
 
     fn eval(&self, node: &Node, grid: Grid) -> Result<Computed, Error> {
         self.budget.stop.check()?;
-        if self.source.is_some() {
-            if let Some(stream) = stream::Stream::of(node) {
-                return self.stream_rows(&stream, node, grid).map(Computed::Vector);
-            }
+        if let Some(stream) = stream::Stream::of(node).filter(|_| self.source.is_some()) {
+            return self.stream_rows(&stream, node, grid).map(Computed::Vector);
         }
         let vector = |frame| Ok(Computed::Vector(frame));
         let scalar = |values| Ok(Computed::Scalar(values));
@@ -121,11 +122,10 @@ impl<'a> Context<'a> {
             Node::Absent(inner, labels) => vector(self.absent(inner, labels, grid)?),
             Node::Sort(inner, by, span) => {
                 let mut frame = self.frame(inner, grid)?;
-                if grid.steps == 1 && !self.is_range() {
+                if grid.steps == 1 {
                     sort::sort(&mut frame, by);
                 } else {
                     self.sort_warning(*span);
-                    frame.rows.retain(|_| true);
                     sort::drop_histograms(&mut frame, by);
                 }
                 vector(frame)
@@ -246,11 +246,6 @@ impl<'a> Context<'a> {
             frame.unite_equal_rows()?;
         }
         Ok(Computed::Vector(frame))
-    }
-
-    /// Whether the answer has more than one step: then order says nothing.
-    fn is_range(&self) -> bool {
-        false
     }
 
     fn sort_warning(&self, span: Span) {

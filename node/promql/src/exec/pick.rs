@@ -124,9 +124,9 @@ impl Best {
     fn offer(&mut self, op: AggregateOp, k: &[usize], i: usize, row: &Row) -> bool {
         let mut any = false;
         if op == AggregateOp::Limitk {
-            for step in 0..k.len() {
-                if self.kept[step].len() < k[step] && row.has(step) {
-                    self.kept[step].push((0.0, i));
+            for (step, (kept, k)) in self.kept.iter_mut().zip(k).enumerate() {
+                if kept.len() < *k && row.has(step) {
+                    kept.push((0.0, i));
                     any = true;
                 }
             }

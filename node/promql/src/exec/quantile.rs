@@ -268,7 +268,7 @@ pub(super) fn classic_quantile(q: f64, buckets: &mut [(f64, f64)]) -> (f64, Opti
         return (f64::NAN, forced);
     }
     let mut rank = q * total;
-    let at = buckets[..last].partition_point(|(_, count)| !(*count >= rank));
+    let at = buckets[..last].partition_point(|(_, count)| *count < rank || count.is_nan());
     let value = if at == last {
         buckets[last - 1].0
     } else if at == 0 && buckets[0].0 <= 0.0 {

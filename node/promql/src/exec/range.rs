@@ -164,7 +164,7 @@ impl Context<'_> {
             call.args.iter().map(|a| self.scalars(a, grid)).collect::<Result<_, _>>()?;
         let mut frame = match &call.source {
             RangeSource::Subquery(s) => {
-                let inner = s.grid(grid);
+                let inner = self.inner_grid(s, grid, 1)?;
                 let rows = if inner.steps == 0 { Frame::new(0) } else { self.frame(&s.input, inner)? };
                 self.range_over_rows(call, s, &args, rows, grid)?
             }

@@ -53,7 +53,7 @@ impl Context<'_> {
         let source =
             self.source.ok_or_else(|| Error::Evaluation("a selector stands outside of a leaf".into()))?;
         let selection = source.select(&select.matchers, TimeRange { start: first, end: last })?;
-        self.budget.count_series(selection.len())?;
+        self.count_series(selection.len())?;
         let mut out = Vec::new();
         let mut samples = Vec::new();
         for i in 0..selection.len() {
@@ -61,7 +61,7 @@ impl Context<'_> {
             samples.clear();
             selection.read(i..i + 1, &mut samples)?;
             let Some(one) = samples.pop() else { continue };
-            self.budget.count_read(one.len());
+            self.count_read(one.len());
             let held = self.budget.hold(one.len(), 16)?;
             let cleaned = clean(one, None);
             let inside = |t: Timestamp| t >= first && t <= last;
@@ -84,7 +84,7 @@ impl Context<'_> {
                     let message = format!("{name} modifier is not supported with histograms");
                     return Err(Error::Evaluation(message));
                 }
-                let (start, end) = (windows.end - range, windows.end);
+                let (start, end) = (windows.end.saturating_sub(range), windows.end);
                 series.floats = extend_floats(&series.floats, start, end, select.smoothed);
             }
             if !series.floats.is_empty() || !series.histograms.is_empty() {
@@ -96,7 +96,7 @@ impl Context<'_> {
 
     /// The points of a subquery at the top of a query.
     pub(super) fn raw_subquery(&self, s: &Subquery, grid: Grid) -> Result<Vec<RangeSeries>, Error> {
-        let inner = s.grid(grid);
+        let inner = self.inner_grid(s, grid, 1)?;
         if inner.steps == 0 {
             return Ok(Vec::new());
         }

@@ -27,7 +27,7 @@ impl Context<'_> {
         let values = &samples.floats.values;
         for step in 0..windows.steps {
             let at = windows.end_of(step);
-            let (from, until) = (at - windows.range, at + windows.after);
+            let (from, until) = (at.saturating_sub(windows.range), at.saturating_add(windows.after));
             let (lo, hi) = (times.partition_point(|t| *t <= from), times.partition_point(|t| *t <= until));
             let histograms = &samples.histograms;
             let hlo = histograms.partition_point(|(t, _)| *t <= from);

@@ -10,6 +10,7 @@ use plimsoll_model::{FloatColumn, Labels, METRIC_NAME, MatchOp, Samples, TimeRan
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Values of a block's columns: 1 MiB stays in the second-level cache.
 const BLOCK_VALUES: usize = 128 * 1024;
@@ -96,7 +97,7 @@ impl Context<'_> {
             self.source.ok_or_else(|| Error::Evaluation("a selector stands outside of a leaf".into()))?;
         let range = TimeRange { start: first, end: last.max(first) };
         let selection = source.select(&stream.select.matchers, range)?;
-        self.budget.count_series(selection.len())?;
+        self.count_series(selection.len())?;
         Ok(selection)
     }
 
@@ -201,7 +202,8 @@ impl Context<'_> {
                 self.range_rows(call, Some(select), &args, windows, grid, samples, block)
             }
             RangeSource::Subquery(s) => {
-                let inner = s.grid(grid);
+                let inner = self.inner_grid(s, grid, block.which.len())?;
+                let _held = self.budget.hold(inner.steps.saturating_mul(block.which.len()), 9)?;
                 let frame = if inner.steps == 0 {
                     empty_block(block, 0)
                 } else {
@@ -213,12 +215,29 @@ impl Context<'_> {
         }
     }
 
+    /// The steps of a subquery over `rows` rows, if the budget allows so many.
+    pub(super) fn inner_grid(&self, s: &Subquery, grid: Grid, rows: usize) -> Result<Grid, Error> {
+        let inner = s.grid(grid);
+        // What is not held is given back at once: this only refuses what could never be held.
+        drop(self.budget.hold(inner.steps.saturating_mul(rows), 9)?);
+        Ok(inner)
+    }
+
+    pub(super) fn count_series(&self, series: usize) -> Result<(), Error> {
+        self.selected.fetch_add(series as u64, Ordering::Relaxed);
+        self.budget.count_series(series)
+    }
+
+    pub(super) fn count_read(&self, samples: usize) {
+        self.read.fetch_add(samples as u64, Ordering::Relaxed);
+    }
+
     /// The samples of a block, counted.
     pub(super) fn read(&self, select: &Select, block: &Block<'_>) -> Result<ReadBlock, Error> {
         let mut samples = Vec::with_capacity(block.which.len());
         block.selection.read(block.which.clone(), &mut samples)?;
         let total: usize = samples.iter().map(Samples::len).sum();
-        self.budget.count_read(total);
+        self.count_read(total);
         let held = self.budget.hold(total, 16)?;
         if select.figures {
             samples.iter_mut().for_each(|s| super::histograms::find_resets(&mut s.histograms));

@@ -81,11 +81,11 @@ pub(super) fn quantiles(a: &Aggregate, params: &[f64], frame: &Frame, notes: &mu
         let mut out = Row::empty(labels, frame.steps);
         out.drop_name = members.iter().any(|m| m.drop_name);
         let mut values = Vec::with_capacity(members.len());
-        for step in 0..frame.steps {
+        for (step, q) in params.iter().enumerate() {
             values.clear();
             values.extend(members.iter().filter_map(|m| m.float(step)));
             if !values.is_empty() {
-                out.set(step, super::kernels::quantile(params[step], &values));
+                out.set(step, super::kernels::quantile(*q, &values));
             }
         }
         out

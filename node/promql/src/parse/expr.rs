@@ -19,7 +19,7 @@ impl Parser<'_> {
 
     /// Operands joined by operators that bind at least as tightly as `weakest`.
     fn operators(&mut self, weakest: u8) -> Parsed {
-        let mut left = self.deeper(Self::operand)?;
+        let mut left = self.operand()?;
         while let Token::Operator(op) = self.peek() {
             if op.precedence() < weakest {
                 break;
@@ -34,10 +34,9 @@ impl Parser<'_> {
                 return Err(self.too_deep());
             }
             let span = left.expr.span.to(right.expr.span);
-            if let Some(m) = binary.matching.as_mut() {
-                if op.is_set() && m.card == Cardinality::OneToOne {
-                    m.card = Cardinality::ManyToMany;
-                }
+            let set = binary.matching.as_mut().filter(|m| op.is_set() && m.card == Cardinality::OneToOne);
+            if let Some(matching) = set {
+                matching.card = Cardinality::ManyToMany;
             }
             (binary.left, binary.right) = (left.expr, right.expr);
             left = Node { expr: Expr { kind: Kind::Binary(Box::new(binary)), span }, depth };
@@ -57,7 +56,7 @@ impl Parser<'_> {
             }
         };
         self.next();
-        let inner = self.operators(BinaryOp::Pow.precedence())?;
+        let inner = self.deeper(|p| p.operators(BinaryOp::Pow.precedence()))?;
         let span = lexeme.span.to(inner.expr.span);
         if let Kind::Number { value, duration } = inner.expr.kind {
             let value = if minus { -value } else { value };

@@ -37,10 +37,8 @@ impl Parser<'_> {
     /// A length that must be more than nothing.
     pub(super) fn positive_length(&mut self) -> Result<Length, ParseError> {
         let expr = self.length_operators(0)?;
-        if let LengthKind::Number { value, .. } = expr.kind {
-            if value <= 0.0 {
-                return Err(self.error(expr.span, "duration must be greater than 0"));
-            }
+        if matches!(expr.kind, LengthKind::Number { value, .. } if value <= 0.0) {
+            return Err(self.error(expr.span, "duration must be greater than 0"));
         }
         self.length(expr)
     }
@@ -108,7 +106,7 @@ impl Parser<'_> {
             Token::Number | Token::Duration => {
                 self.next();
                 let (value, duration) = self.number(lexeme)?;
-                if !(value.abs() <= LONGEST_SECONDS) {
+                if value.is_nan() || value.abs() > LONGEST_SECONDS {
                     return Err(self.error(lexeme.span, "duration out of range"));
                 }
                 Ok(plain(LengthKind::Number { value, duration }, lexeme.span))

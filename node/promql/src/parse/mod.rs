@@ -22,7 +22,7 @@ use token::{Keyword, Lexeme, Token, describe};
 pub const MAX_LENGTH: usize = 256 * 1024;
 
 /// Deepest tree: every walk over it recurses, and 2 MiB of stack must do.
-pub const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 100;
 
 /// Which parts of the language are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -273,7 +273,7 @@ impl Builder {
         match name {
             "start" => return seconds(self.times.start),
             "end" => return seconds(self.times.end),
-            "range" => return seconds(self.times.end - self.times.start),
+            "range" => return seconds(self.times.end.saturating_sub(self.times.start)),
             "step" => return seconds(self.times.step),
             "pi" => return Ok(constant(Node::Number(std::f64::consts::PI))),
             "info" => return self.info(args),

@@ -119,6 +119,8 @@ mod value_type {
 pub(crate) struct Leaf {
     pub(crate) grid: Grid,
     pub(crate) work: Work,
+    /// How many operators of the merge part read the answer.
+    pub(crate) uses: u32,
 }
 
 /// What a shard answers with.

@@ -13,11 +13,11 @@ impl Plan {
 
     fn add_leaf(&mut self, grid: Grid, work: Work) -> Node {
         // The same selector twice, as in `a / (a + b)`, is read once.
-        let leaf = Leaf { grid, work };
-        if let Some(at) = self.leaves.iter().position(|l| *l == leaf) {
+        if let Some(at) = self.leaves.iter().position(|l| l.grid == grid && l.work == work) {
+            self.leaves[at].uses += 1;
             return Node::Leaf(at);
         }
-        self.leaves.push(leaf);
+        self.leaves.push(Leaf { grid, work, uses: 1 });
         Node::Leaf(self.leaves.len() - 1)
     }
 
@@ -41,8 +41,10 @@ impl Plan {
         }
     }
 
-    fn cut_box(&mut self, node: Box<Node>, grid: Grid) -> Box<Node> {
-        Box::new(self.cut(*node, grid))
+    fn cut_box(&mut self, mut node: Box<Node>, grid: Grid) -> Box<Node> {
+        let inner = std::mem::replace(&mut *node, Node::Time);
+        *node = self.cut(inner, grid);
+        node
     }
 
     fn cut_all(&mut self, nodes: Vec<Node>, grid: Grid) -> Vec<Node> {

@@ -38,7 +38,7 @@ impl Times {
         Ok(match &expr.kind {
             LengthKind::Number { value, .. } => *value,
             LengthKind::Step => self.step as f64 / 1000.0,
-            LengthKind::Range => (self.end - self.start) as f64 / 1000.0,
+            LengthKind::Range => self.end.saturating_sub(self.start) as f64 / 1000.0,
             LengthKind::Sign { minus, operand } => {
                 let value = self.seconds(operand)?;
                 if *minus { -value } else { value }
@@ -79,9 +79,13 @@ impl Subquery {
         // Division truncates toward zero, as Go's does.
         let mut start = self.step * (before / self.step);
         if start <= before {
-            start += self.step;
+            start = start.saturating_add(self.step);
         }
-        let steps = if end < start { 0 } else { ((end - start) / self.step + 1) as usize };
+        let steps = if end < start {
+            0
+        } else {
+            (end.abs_diff(start) / self.step.unsigned_abs()).saturating_add(1) as usize
+        };
         Grid { start, step: self.step, steps }
     }
 }

@@ -55,7 +55,7 @@ impl RatePlan {
             }
             let (first, last) = (lo as usize, hi as usize - 1);
             let end = call.windows.end_of(step);
-            let start = end - call.range_ms;
+            let start = end.saturating_sub(call.range_ms);
             let cold = Cold::new(times[first], times[last], (last - first) as f64, start, end);
             plan.cold[step] = cold;
             plan.factor[step] = cold.factor(cold.to_start) / per;
@@ -97,7 +97,7 @@ impl RatePlan {
             }
             if counter && starts_low {
                 for (i, step) in steps.enumerate() {
-                    row.values[step] = self.from_zero(step, first[i], last[i] - first[i]);
+                    row.values[step] = self.reaching_zero(step, first[i], last[i] - first[i]);
                 }
             }
         }
@@ -117,13 +117,13 @@ impl RatePlan {
                 for &at in resets[from..].iter().take_while(|at| **at as usize <= last_at) {
                     difference += values[at as usize - 1];
                 }
-                row.values[run.step + i] = self.from_zero(run.step + i, first, difference);
+                row.values[run.step + i] = self.reaching_zero(run.step + i, first, difference);
             }
         }
     }
 
     /// The exact formula for a counter.
-    fn from_zero(&self, step: usize, first: f64, difference: f64) -> f64 {
+    fn reaching_zero(&self, step: usize, first: f64, difference: f64) -> f64 {
         let cold = self.cold[step];
         let mut to_start = cold.to_start;
         if difference > 0.0 && first >= 0.0 {
