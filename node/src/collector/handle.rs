@@ -1,4 +1,4 @@
-use super::{Error, Format, Receipt, Routes, Row, Rules, actor::CollectorActor, msg::Msg, msg::What};
+use super::{Error, Format, Receipt, Routes, Row, Rules, Totals, actor::CollectorActor, msg::Msg, msg::What};
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use bytes::Bytes;
@@ -19,6 +19,7 @@ pub struct Collector {
     credit: Arc<Semaphore>,
     in_flight_bytes: usize,
     routes: Arc<Routes>,
+    totals: Arc<Totals>,
 }
 
 impl Collector {
@@ -37,7 +38,14 @@ impl Collector {
             pool.push(CollectorActor::spawn(None, CollectorActor, args).await?.0);
         }
         let credit = Arc::new(Semaphore::new(in_flight_bytes));
-        Ok(Self { pool: Arc::new(pool), next: Arc::default(), credit, in_flight_bytes, routes })
+        Ok(Self {
+            pool: Arc::new(pool),
+            next: Arc::default(),
+            credit,
+            in_flight_bytes,
+            routes,
+            totals: Arc::default(),
+        })
     }
 
     /// Takes a request body. Fails at once with [`Error::Busy`] when too much is in flight.
@@ -67,7 +75,19 @@ impl Collector {
         self.routes.len()
     }
 
+    /// Counts since the start.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     async fn ask(&self, bytes: usize, what: What) -> Result<Receipt, Error> {
+        let format = what.label();
+        let outcome = self.hand_over(bytes, what).await;
+        self.totals.count(format, &outcome);
+        outcome
+    }
+
+    async fn hand_over(&self, bytes: usize, what: What) -> Result<Receipt, Error> {
         let cost =
             u32::try_from((bytes + REQUEST_BYTES).min(self.in_flight_bytes)).map_err(|_| Error::Busy)?;
         let credit = self.credit.clone().try_acquire_many_owned(cost).map_err(|_| Error::Busy)?;

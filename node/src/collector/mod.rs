@@ -15,9 +15,11 @@ mod msg;
 mod routes;
 mod settle;
 mod split;
+mod totals;
 
 pub use error::Error;
 pub use handle::Collector;
 pub use msg::{Format, Receipt, Row, RowValue};
 pub use routes::Routes;
 pub use split::Rules;
+pub use totals::Totals;

@@ -19,18 +19,6 @@ pub enum Format {
     JsonLines(Encoding),
 }
 
-impl Format {
-    /// The value of the label `format` in this node's own metrics.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::RemoteWriteV1 => "remote_write_1",
-            Self::RemoteWriteV2 => "remote_write_2",
-            Self::Text(..) => "text",
-            Self::JsonLines(_) => "json_lines",
-        }
-    }
-}
-
 /// A sample that is already in the words of the model: what the node itself measures.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -49,6 +37,20 @@ pub enum RowValue {
     Float(f64),
     /// A native histogram.
     Histogram(Arc<Histogram>),
+}
+
+impl What {
+    /// The value of the label `format` in this node's own metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Body(Format::RemoteWriteV1, _) => "remote_write_1",
+            Self::Body(Format::RemoteWriteV2, _) => "remote_write_2",
+            Self::Body(Format::Text(..), _) => "text",
+            Self::Body(Format::JsonLines(_), _) => "json_lines",
+            Self::Native(_) => "grpc",
+            Self::Rows(_) => "own",
+        }
+    }
 }
 
 /// What became of a request whose samples were taken.

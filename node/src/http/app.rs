@@ -1,17 +1,19 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
 use crate::cluster::Cluster;
-use crate::collector::{Collector, Receipt};
+use crate::collector::Collector;
 use crate::query::Queries;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use metrics_exporter_prometheus::PrometheusHandle;
 use plimsoll_cluster_config::Settings;
 use plimsoll_consensus::Log;
+use plimsoll_model::TimeRange;
 use plimsoll_storage::Database;
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 /// What the handlers share. Cheap to clone.
@@ -50,52 +52,18 @@ pub struct Inner {
     pub ready: AtomicBool,
     /// Wall clock of the start in milliseconds.
     pub started_ms: i64,
-    /// What came in since then.
-    pub totals: Totals,
-}
-
-/// Counts since the start.
-#[derive(Default)]
-pub struct Totals {
-    /// Write requests that were taken, at least in part.
-    pub requests: AtomicU64,
-    /// Samples taken.
-    pub samples: AtomicU64,
-    /// Samples refused one by one.
-    pub refused: AtomicU64,
 }
 
 impl AppState {
     /// State of a node that is not ready yet.
     pub fn new(parts: Parts) -> Self {
         let started_ms = crate::now_ms();
-        Self(Arc::new(Inner { parts, ready: AtomicBool::new(false), started_ms, totals: Totals::default() }))
+        Self(Arc::new(Inner { parts, ready: AtomicBool::new(false), started_ms }))
     }
 
     /// Bytes that a write request may have as it comes in; unpacked it may have as many.
     pub fn body_bytes(&self) -> usize {
         self.settings.ingest.decoded_bytes.bytes() as usize
-    }
-
-    /// Counts what became of a write request.
-    pub fn count(&self, format: &'static str, receipt: &Receipt) {
-        let d = &receipt.decoded;
-        self.totals.requests.fetch_add(1, Relaxed);
-        self.totals.samples.fetch_add(d.samples(), Relaxed);
-        self.totals.refused.fetch_add(d.refused.total(), Relaxed);
-        metrics::counter!("plimsoll_ingest_samples_total", "format" => format).increment(d.samples());
-        for (refusal, samples, _) in d.refused.iter() {
-            metrics::counter!("plimsoll_ingest_refused_samples_total", "reason" => refusal.name())
-                .increment(samples);
-        }
-        for (name, n) in [
-            ("plimsoll_ingest_duplicate_samples_total", receipt.duplicates),
-            ("plimsoll_ingest_replaced_samples_total", receipt.replaced),
-        ] {
-            if n > 0 {
-                metrics::counter!(name).increment(n);
-            }
-        }
     }
 
     /// Which metrics, labels and pairs have the most series, all shards together.
@@ -104,7 +72,16 @@ impl AppState {
         let each = limit.saturating_mul(8).clamp(100, 10_000);
         let parts: Vec<plimsoll_storage::Cardinality> =
             self.each_shard(move |shard| Ok(vec![shard.cardinality(each)])).await?;
-        Ok(Cardinality::join(parts, limit))
+        let mut found = Cardinality::join(parts, limit);
+        // a value that lives on several shards is one value: count those that are shown anew, together
+        for label in &mut found.labels {
+            let name = label.name.clone();
+            let values: HashSet<String> =
+                self.each_shard(move |shard| shard.label_values(&name, &[], TimeRange::ALL)).await?;
+            label.values = values.len() as u64;
+        }
+        found.labels.sort_unstable_by(|a, b| b.values.cmp(&a.values).then_with(|| a.name.cmp(&b.name)));
+        Ok(found)
     }
 
     /// Asks every shard on the blocking pool and joins what they answer.

@@ -14,7 +14,7 @@ pub struct Cardinality {
     pub series: u64,
     /// Metrics by number of series.
     pub metrics: Vec<Metric>,
-    /// Labels by number of values; a value that lives on several shards counts on each, so this is an upper bound.
+    /// Labels by number of values.
     pub labels: Vec<Label>,
     /// Pairs by number of series.
     pub pairs: Vec<Pair>,

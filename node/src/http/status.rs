@@ -39,9 +39,9 @@ pub async fn node(State(app): State<AppState>) -> Response {
             "retention_seconds": settings.storage.retention.duration().as_secs(),
         },
         "ingest": {
-            "samples_total": app.totals.samples.load(Relaxed),
-            "refused_total": app.totals.refused.load(Relaxed),
-            "requests_total": app.totals.requests.load(Relaxed),
+            "samples_total": app.collector.totals().samples.load(Relaxed),
+            "refused_total": app.collector.totals().refused.load(Relaxed),
+            "requests_total": app.collector.totals().requests.load(Relaxed),
             "in_flight_bytes": app.collector.in_flight_bytes(),
         },
         "queries": {"active": active, "total": total},

@@ -28,7 +28,7 @@ pub async fn remote_write(
         RemoteWrite::V2 => Format::RemoteWriteV2,
     };
     let body = read(body, &headers, app.body_bytes()).await?;
-    let receipt = take(&app, format, body).await?;
+    let receipt = app.collector.ingest(format, body).await?;
     let mut response = answer(&receipt, StatusCode::NO_CONTENT);
     let d = &receipt.decoded;
     for (name, n) in [
@@ -69,24 +69,13 @@ async fn plain(
         ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", text)
     })?;
     let body = read(body, headers, app.body_bytes()).await?;
-    let receipt = take(&app, format(encoding), body).await?;
+    let receipt = app.collector.ingest(format(encoding), body).await?;
     Ok(answer(&receipt, StatusCode::NO_CONTENT))
 }
 
 /// A header as text; one that is no text is like one that nobody knows.
 fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|v| v.to_str().unwrap_or("\u{fffd}"))
-}
-
-async fn take(app: &AppState, format: Format, body: Bytes) -> Result<Receipt, ApiError> {
-    metrics::counter!("plimsoll_ingest_requests_total", "format" => format.label()).increment(1);
-    let receipt = app.collector.ingest(format, body).await.inspect_err(|e| {
-        let reason = if e.is_busy() { "busy" } else { "request" };
-        metrics::counter!("plimsoll_ingest_failed_requests_total", "format" => format.label(), "reason" => reason)
-            .increment(1);
-    })?;
-    app.count(format.label(), &receipt);
-    Ok(receipt)
 }
 
 /// `whole` when all was taken; 400 with the reasons when something was refused. The rest is in all the same:

@@ -146,7 +146,7 @@ impl State {
             let _ = self.start.fatal.send(text).await;
             return;
         }
-        let _ = me.send_after(RESTART_PAUSE, move || Msg::Restart(id));
+        drop(me.send_after(RESTART_PAUSE, move || Msg::Restart(id)));
     }
 }
 

@@ -24,7 +24,7 @@ pub fn install_metrics() -> anyhow::Result<PrometheusHandle> {
 /// Logs to stderr, as text or JSON. `RUST_LOG` wins over `level`.
 pub fn install_logs(level: &str, json: bool) {
     // the libraries under consensus tell each step at `info`; what matters of it is told by us
-    let quiet = format!("{level},openraft=warn,raft_engine=warn,ractor=warn,h2=warn,hyper=warn");
+    let quiet = format!("{level},openraft=error,raft_engine=error,ractor=warn,h2=warn,hyper=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(quiet));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let logs =

@@ -10,8 +10,10 @@ use plimsoll_model::Fault;
 use plimsoll_proto::v1;
 use tonic::Status;
 
-/// Bytes of a message on its way in.
-const MESSAGE_BYTES: usize = 64 << 20;
+/// Bytes of a write on its way in; what it becomes in memory is weighed before it is decoded.
+const WRITE_BYTES: usize = 64 << 20;
+/// Bytes of a question on its way in. Small nested messages grow some fifty times when they are decoded.
+const QUESTION_BYTES: usize = 256 << 10;
 
 /// Routes of all services.
 pub fn routes(app: &AppState) -> Router<AppState> {
@@ -19,9 +21,9 @@ pub fn routes(app: &AppState) -> Router<AppState> {
     let query = v1::query_server::QueryServer::new(query::Query(app.clone()));
     let admin = v1::admin_server::AdminServer::new(admin::Admin(app.clone()));
     let mut services = tonic::service::Routes::builder();
-    services.add_service(write.max_decoding_message_size(MESSAGE_BYTES));
-    services.add_service(query.max_encoding_message_size(usize::MAX));
-    services.add_service(admin);
+    services.add_service(write.max_decoding_message_size(WRITE_BYTES));
+    services.add_service(query.max_decoding_message_size(QUESTION_BYTES));
+    services.add_service(admin.max_decoding_message_size(QUESTION_BYTES));
     // tonic brings a fallback that answers 200 to any path; the router has its own
     services.routes().into_axum_router().reset_fallback().with_state(())
 }

@@ -34,12 +34,9 @@ impl v1::write_server::Write for Write {
 
 impl Write {
     async fn take(&self, request: v1::WriteRequest) -> Result<Receipt, Status> {
-        metrics::counter!("plimsoll_ingest_requests_total", "format" => "grpc").increment(1);
         let bytes = request.encoded_len();
         let taken = self.0.collector.native(request, bytes).await;
-        let receipt = taken.map_err(|e| status_of(e.fault(), e.is_busy(), &e))?;
-        self.0.count("grpc", &receipt);
-        Ok(receipt)
+        taken.map_err(|e| status_of(e.fault(), e.is_busy(), &e))
     }
 }
 
