@@ -19,6 +19,7 @@ mod params;
 mod pick;
 mod quantile;
 mod range;
+mod ranks;
 mod rates;
 mod raw;
 mod select;

@@ -2,6 +2,7 @@
 //! which every shard carries out on its own series, and the merge part, which joins what the leaves answered.
 
 mod build;
+mod calls;
 mod locality;
 mod names;
 mod split;
