@@ -37,6 +37,32 @@ impl Bucket {
     }
 }
 
+/// The bucket asked for last: neighbours in a batch lie in one, and comparing is cheaper than dividing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastBucket {
+    range: TimeRange,
+    bucket: i32,
+}
+
+impl Default for LastBucket {
+    fn default() -> Self {
+        let bucket = Bucket::of(0);
+        Self { range: bucket.range(), bucket: bucket.0 }
+    }
+}
+
+impl LastBucket {
+    /// The bucket in which `at` lies.
+    #[inline]
+    pub(crate) fn of(&mut self, at: Timestamp) -> i32 {
+        if !self.range.contains(at) {
+            let bucket = Bucket::of(at);
+            *self = Self { range: bucket.range(), bucket: bucket.0 };
+        }
+        self.bucket
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,12 @@ const LARGEST: f64 = 9_007_199_254_740_992.0;
 pub(crate) fn nearest(v: f64, exponent: usize) -> Option<i64> {
     let scaled = v * POWERS[exponent];
     // Also false for NaN.
-    if scaled.abs() < LARGEST { Some((scaled + 0.5f64.copysign(scaled)) as i64) } else { None }
+    if scaled.abs() < LARGEST {
+        // SAFETY: the number is finite and less than 2^53 + 1, which an i64 holds.
+        Some(unsafe { (scaled + 0.5f64.copysign(scaled)).to_int_unchecked::<i64>() })
+    } else {
+        None
+    }
 }
 
 /// The integer `m` for which `m / 10^exponent` is `v` to the bit.
@@ -27,7 +32,8 @@ pub(crate) fn integer(v: f64, exponent: usize) -> Option<i64> {
 /// Inverse of [`integer`].
 #[inline]
 pub(crate) fn float(m: i64, exponent: usize) -> f64 {
-    m as f64 / POWERS[exponent]
+    // Most values are integers, and a division takes longer than all the rest of an append.
+    if exponent == 0 { m as f64 } else { m as f64 / POWERS[exponent] }
 }
 
 /// Multiplies all by `10^more`; `None` when one grows too large to be exact as a float.

@@ -110,7 +110,7 @@ impl Open {
         let changed = u64::from(change != 0);
         match self.plain(v) {
             Some(m) => {
-                varint::put(&mut self.bytes, varint::zigzag(m - self.integer) << 2 | changed);
+                put_word(&mut self.bytes, varint::zigzag(m - self.integer) << 2 | changed);
                 self.integer = m;
             }
             None => self.push_escape(v, changed),
@@ -201,6 +201,18 @@ impl Open {
     /// Appends all samples to the two columns.
     pub(crate) fn read(&self, times: &mut Vec<Timestamp>, values: &mut Vec<f64>) -> Result<(), Damaged> {
         read(self.first, self.len(), &self.bytes, times, values)
+    }
+}
+
+/// Appends a varint; nearly all have one or two bytes.
+#[inline]
+fn put_word(out: &mut Vec<u8>, word: u64) {
+    if word < 0x80 {
+        out.push(word as u8);
+    } else if word < 0x4000 {
+        out.extend_from_slice(&[word as u8 | 0x80, (word >> 7) as u8]);
+    } else {
+        varint::put(out, word);
     }
 }
 

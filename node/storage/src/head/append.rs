@@ -57,7 +57,7 @@ impl Head {
         let in_order = !s.open.is_empty()
             && at > s.open.last()
             && !s.open.is_full()
-            && s.bucket == Bucket::of(at).0
+            && s.bucket == self.day.of(at)
             && s.histograms.is_none()
             && at >= self.expired_before;
         if in_order {

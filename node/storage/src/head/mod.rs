@@ -16,7 +16,7 @@ pub(crate) mod late;
 pub(crate) use append::Outcome;
 pub(crate) use freeze::Frozen;
 
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, LastBucket};
 use crate::codec::open::Open;
 use crate::disk::state::Runs;
 use crate::index::RefMap;
@@ -58,6 +58,7 @@ pub(crate) struct Head {
     pub(crate) expired_before: Timestamp,
     pub(crate) counters: Counters,
     sealer: Sealer,
+    day: LastBucket,
 }
 
 /// Samples by what became of them, since the shard was opened.
@@ -91,6 +92,7 @@ impl Default for Head {
             expired_before: Timestamp::MIN,
             counters: Counters::default(),
             sealer: Sealer::default(),
+            day: LastBucket::default(),
         }
     }
 }
