@@ -8,7 +8,7 @@ use crate::telemetry::Metadata;
 use metrics_exporter_prometheus::PrometheusHandle;
 use plimsoll_cluster_config::Settings;
 use plimsoll_consensus::Log;
-use plimsoll_model::TimeRange;
+use plimsoll_model::{Labels, Matcher, TimeRange};
 use plimsoll_storage::Database;
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -66,8 +66,25 @@ impl AppState {
         self.settings.ingest.decoded_bytes.bytes() as usize
     }
 
-    /// Which metrics, labels and pairs have the most series, all shards together.
-    pub async fn cardinality(&self, limit: usize) -> Result<Cardinality, ApiError> {
+    /// Which metrics, labels and pairs have the most series, all shards together: of all series, or of those that
+    /// one of `selectors` names.
+    pub async fn cardinality(
+        &self,
+        selectors: Vec<Vec<Matcher>>,
+        limit: usize,
+    ) -> Result<Cardinality, ApiError> {
+        if !selectors.is_empty() {
+            let selected: HashSet<Labels> = self
+                .each_shard(move |shard| {
+                    let mut all = Vec::new();
+                    for s in &selectors {
+                        all.extend(shard.series(s, TimeRange::ALL, usize::MAX)?);
+                    }
+                    Ok(all)
+                })
+                .await?;
+            return Ok(Cardinality::of(&selected, limit));
+        }
         // a shard's own leaders are not those of the whole: ask for more than is shown
         let each = limit.saturating_mul(8).clamp(100, 10_000);
         let parts: Vec<plimsoll_storage::Cardinality> =

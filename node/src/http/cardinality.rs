@@ -3,8 +3,9 @@
 use super::{ApiError, AppState, Params, json};
 use axum::extract::State;
 use axum::response::Response;
+use plimsoll_model::Labels;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 /// Metrics, labels and pairs with the most series.
@@ -50,6 +51,21 @@ pub struct Pair {
 }
 
 impl Cardinality {
+    /// Counts the series of a selection.
+    pub fn of(selected: &HashSet<Labels>, limit: usize) -> Self {
+        let (mut metrics, mut pairs) = (Vec::new(), Vec::new());
+        let mut values: HashMap<&str, HashSet<&str>> = HashMap::new();
+        for labels in selected {
+            metrics.push((labels.metric_name().unwrap_or("").to_owned(), 1));
+            for (name, value) in labels.iter() {
+                pairs.push(((name.to_owned(), value.to_owned()), 1));
+                values.entry(name).or_default().insert(value);
+            }
+        }
+        let labels = values.iter().map(|(name, all)| ((*name).to_owned(), all.len() as u64)).collect();
+        Self::of_counts(selected.len() as u64, metrics, labels, pairs, limit)
+    }
+
     /// Joins what the shards found and keeps the `limit` largest of each list.
     pub fn join(parts: Vec<plimsoll_storage::Cardinality>, limit: usize) -> Self {
         let series = parts.iter().map(|p| p.series).sum();
@@ -59,6 +75,16 @@ impl Cardinality {
             labels.extend(part.values_by_name);
             pairs.extend(part.series_by_pair.into_iter().map(|(n, v, count)| ((n, v), count)));
         }
+        Self::of_counts(series, metrics, labels, pairs, limit)
+    }
+
+    fn of_counts(
+        series: u64,
+        metrics: Vec<(String, u64)>,
+        labels: Vec<(String, u64)>,
+        pairs: Vec<((String, String), u64)>,
+        limit: usize,
+    ) -> Self {
         Self {
             series,
             metrics: largest(metrics, limit).map(|(name, series)| Metric { name, series }).collect(),
@@ -83,5 +109,6 @@ fn largest<K: Hash + Ord>(counts: Vec<(K, u64)>, limit: usize) -> impl Iterator<
 /// `GET /api/v1/cardinality`
 pub async fn cardinality(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let limit = params.number("limit")?.unwrap_or(10);
-    Ok(json::success(app.cardinality(limit).await?, &[]))
+    let selectors = super::series::selectors(&params)?;
+    Ok(json::success(app.cardinality(selectors, limit).await?, &[]))
 }

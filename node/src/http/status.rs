@@ -123,7 +123,7 @@ pub async fn config(State(app): State<AppState>) -> Response {
 /// `GET /api/v1/status/tsdb`: what has the most series.
 pub async fn tsdb(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let limit = params.number("limit")?.unwrap_or(10);
-    let found = app.cardinality(limit).await?;
+    let found = app.cardinality(Vec::new(), limit).await?;
     let list = |entries: Vec<(String, u64)>| -> Vec<Value> {
         entries.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
     };

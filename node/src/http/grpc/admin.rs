@@ -1,3 +1,4 @@
+use super::query::selectors;
 use crate::http::AppState;
 use crate::query::{Request as Asked, Times};
 use plimsoll_promql::{Point, Value};
@@ -79,11 +80,9 @@ impl v1::admin_server::Admin for Admin {
         request: Request<v1::CardinalityRequest>,
     ) -> Result<Response<v1::CardinalityResponse>, Status> {
         let r = request.into_inner();
-        if r.selector.is_some() {
-            return Err(Status::unimplemented("cardinality counts all series; leave the selector out"));
-        }
+        let chosen = r.selector.map(|s| selectors(&[s])).unwrap_or_default();
         let limit = if r.limit == 0 { 10 } else { r.limit as usize };
-        let found = self.0.cardinality(limit).await?;
+        let found = self.0.cardinality(chosen, limit).await?;
         let count = |name: String, count: u64| v1::Count { name, count };
         Ok(Response::new(v1::CardinalityResponse {
             series: found.series,

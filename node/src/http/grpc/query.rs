@@ -226,7 +226,7 @@ pub(super) fn labels(of: &Labels) -> Vec<v1::Label> {
 }
 
 /// The selectors of a request; none selects every series.
-fn selectors(wire: &[v1::Selector]) -> Vec<Vec<Matcher>> {
+pub(super) fn selectors(wire: &[v1::Selector]) -> Vec<Vec<Matcher>> {
     let matcher = |m: &v1::Matcher| {
         let op = match m.op() {
             v1::matcher::Op::Equal => MatchOp::Equal,
