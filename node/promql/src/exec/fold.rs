@@ -7,6 +7,7 @@ use super::pick::Picker;
 use super::state::Groups;
 use super::stream::{Block, Stream};
 use crate::ast::AggregateOp;
+use crate::budget::Held;
 use crate::error::Error;
 use crate::notes::Notes;
 use crate::plan::{Aggregate, Grid};
@@ -34,6 +35,26 @@ enum Folded {
     Aligned(Groups),
     Picked(Picker),
     Other(Body),
+}
+
+impl Folded {
+    /// Rows that are kept from block to block.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Aligned(_) => 0,
+            Self::Picked(picker) => picker.len(),
+            Self::Other(Body::Rows(frame)) => frame.rows.len(),
+            // The columns of a group are those of three rows.
+            Self::Other(Body::Groups(groups)) => 3 * groups.groups.len(),
+        }
+    }
+}
+
+/// What a run of blocks came to.
+struct Run {
+    state: Folded,
+    seen: Vec<Seen>,
+    _held: Vec<Held>,
 }
 
 impl Context<'_> {
@@ -72,16 +93,12 @@ impl Context<'_> {
         self.join_runs(&fold, results)
     }
 
-    fn fold_run(
-        &self,
-        fold: &Fold<'_>,
-        blocks: impl Iterator<Item = Range<usize>>,
-    ) -> Result<(Folded, Vec<Seen>), Error> {
+    fn fold_run(&self, fold: &Fold<'_>, blocks: impl Iterator<Item = Range<usize>>) -> Result<Run, Error> {
         let (a, steps) = (fold.a, fold.grid.steps);
         let mut notes = Notes::default();
-        let mut seen = Vec::new();
+        let (mut seen, mut held) = (Vec::new(), Vec::new());
         let groups = fold.grouped.as_ref().map_or(0, |(_, labels)| labels.len());
-        let _held = self.budget.hold(groups * steps, 25)?;
+        held.push(self.budget.hold(groups * steps, 25)?);
         let mut state = match &fold.grouped {
             Some((_, labels)) => Folded::Aligned(Groups::new(a.op, steps, labels.clone())),
             None if matches!(a.op, AggregateOp::Topk | AggregateOp::Bottomk) => {
@@ -101,20 +118,23 @@ impl Context<'_> {
             if fold.collides {
                 seen.extend(frame.rows.iter().filter_map(Seen::of));
             }
+            let before = state.rows();
             state = fold.take(state, frame, which, &mut notes);
+            let more = state.rows().saturating_sub(before);
+            held.push(self.budget.hold(more * steps, 9)?);
         }
         self.note(notes);
-        Ok((state, seen))
+        Ok(Run { state, seen, _held: held })
     }
 
-    fn join_runs(&self, fold: &Fold<'_>, runs: Vec<(Folded, Vec<Seen>)>) -> Result<Reduced, Error> {
+    fn join_runs(&self, fold: &Fold<'_>, runs: Vec<Run>) -> Result<Reduced, Error> {
         let mut notes = Notes::default();
         let mut all_seen = Vec::new();
         let mut aligned: Option<Groups> = None;
         let mut bodies = Vec::new();
-        for (state, mut seen) in runs {
-            all_seen.append(&mut seen);
-            match (state, &mut aligned) {
+        for mut run in runs {
+            all_seen.append(&mut run.seen);
+            match (run.state, &mut aligned) {
                 (Folded::Aligned(more), Some(groups)) => {
                     groups.join_aligned(more, fold.a.input_span, &mut notes);
                 }

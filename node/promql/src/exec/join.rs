@@ -53,6 +53,7 @@ impl Context<'_> {
             Joiner { context: self, j, swapped, grid, labels: HashMap::new(), out: Frame::new(grid.steps) };
         joiner.check_one_side(plan, many, one, &one_of, fill_many.is_some() || fill_one.is_some())?;
         for (group, key) in plan.keys.iter().enumerate() {
+            self.budget.stop.check()?;
             let (many_rows, one_rows) = (&many_of[group], &one_of[group]);
             let mut matched = Bits::none(grid.steps);
             let first_out = joiner.out.rows.len();

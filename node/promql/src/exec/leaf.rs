@@ -124,6 +124,10 @@ impl Context<'_> {
         }
         Ok(match work {
             Work::Rows(_) => {
+                if frame.held.is_empty() {
+                    // The rows came from elsewhere and were not counted here.
+                    frame.held.push(self.budget.hold(frame.rows.len() * frame.steps, 9)?);
+                }
                 frame.unite_equal_rows()?;
                 Joined::Rows(frame)
             }

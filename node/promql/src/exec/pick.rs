@@ -44,6 +44,11 @@ impl Picker {
         Self { op, k, groups: HashMap::new(), best: Vec::new(), rows: Vec::new() }
     }
 
+    /// Rows held so far.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(super) fn offer_all(&mut self, a: &Aggregate, mut frame: Frame, notes: &mut Notes) {
         frame.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
         let (of_row, labels) = group_rows(&a.grouping, &frame.rows);

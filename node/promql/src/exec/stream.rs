@@ -16,6 +16,9 @@ use std::sync::atomic::Ordering;
 const BLOCK_VALUES: usize = 128 * 1024;
 const BLOCK_SERIES: std::ops::RangeInclusive<usize> = 16..=256;
 
+/// What a native histogram takes, roughly: its struct and some dozen buckets.
+const HISTOGRAM_BYTES: usize = 400;
+
 /// A chain that begins at a selector.
 pub(super) struct Stream<'p> {
     pub(super) select: &'p Select,
@@ -238,7 +241,8 @@ impl Context<'_> {
         block.selection.read(block.which.clone(), &mut samples)?;
         let total: usize = samples.iter().map(Samples::len).sum();
         self.count_read(total);
-        let held = self.budget.hold(total, 16)?;
+        let histograms: usize = samples.iter().map(|s| s.histograms.len()).sum();
+        let held = [self.budget.hold(total, 16)?, self.budget.hold(histograms, HISTOGRAM_BYTES)?];
         if select.figures {
             samples.iter_mut().for_each(|s| super::histograms::find_resets(&mut s.histograms));
         }
@@ -249,7 +253,7 @@ impl Context<'_> {
 /// Samples of a block and what they hold of the budget.
 pub(super) struct ReadBlock {
     pub(super) samples: Vec<Samples>,
-    _held: crate::budget::Held,
+    _held: [crate::budget::Held; 2],
 }
 
 pub(super) fn empty_block(block: &Block<'_>, steps: usize) -> Frame {
