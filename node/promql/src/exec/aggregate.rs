@@ -145,7 +145,16 @@ pub(super) fn reduce(a: &Aggregate, params: &[f64], frame: Frame, grid: Grid, no
     Body::Groups(groups)
 }
 
-pub(super) fn join(a: &Aggregate, params: &[f64], parts: Vec<Body>, grid: Grid, notes: &mut Notes) -> Body {
+pub(super) fn join(
+    a: &Aggregate,
+    params: &[f64],
+    mut parts: Vec<Body>,
+    grid: Grid,
+    notes: &mut Notes,
+) -> Body {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
     let mut frame = Frame::new(grid.steps);
     let mut groups: Option<Groups> = None;
     for part in parts {

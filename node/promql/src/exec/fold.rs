@@ -81,7 +81,9 @@ impl Context<'_> {
         let size = Self::block_size(grid);
         let blocks = selection.len().div_ceil(size);
         // A run of blocks shares one state, so that states stay few; the runs are joined in order.
-        let runs = blocks.min(4 * rayon::current_num_threads().max(1));
+        // What is picked gets rarer the longer a run is.
+        let per_thread = if a.op.keeps_series() { 1 } else { 4 };
+        let runs = blocks.min(per_thread * rayon::current_num_threads().max(1));
         let results = (0..runs)
             .into_par_iter()
             .map(|run| {
