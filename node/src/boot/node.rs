@@ -67,6 +67,7 @@ impl Node {
             transport: Arc::new(NoPeers),
             retention_ms: millis(settings.storage.retention.duration()),
             checkpoint_interval: settings.storage.checkpoint_interval.duration(),
+            head_bytes: settings.storage.head.bytes() as usize / usize::from(cluster.shard_count()).max(1),
             expire_interval: Duration::from_secs(600),
             credit_bytes: SHARD_CREDIT_BYTES,
             fault,

@@ -26,6 +26,8 @@ pub(super) struct State {
     waiting: Vec<Append>,
     proposals: usize,
     maintaining: bool,
+    /// Bytes of batches since the last checkpoint began.
+    unwritten_bytes: usize,
     timers: Vec<JoinHandle<()>>,
 }
 
@@ -47,7 +49,16 @@ impl Actor for ShardActor {
         let live = setup.open(handle.id, me.clone()).await?;
         handle.publish(live.clone());
         let timers = start_timers(&me, &setup, handle.id.0);
-        Ok(State { handle, setup, live, waiting: Vec::new(), proposals: 0, maintaining: false, timers })
+        Ok(State {
+            handle,
+            setup,
+            live,
+            waiting: Vec::new(),
+            proposals: 0,
+            maintaining: false,
+            unwritten_bytes: 0,
+            timers,
+        })
     }
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -56,8 +67,12 @@ impl Actor for ShardActor {
                 if let Some(fault) = &state.setup.fault {
                     fault(state.handle.id);
                 }
+                state.unwritten_bytes += append.batch.len();
                 state.waiting.push(append);
                 state.propose(&me);
+                if state.unwritten_bytes > state.setup.head_bytes && !state.maintaining {
+                    state.maintain(&me, Job::Checkpoint, None);
+                }
             }
             Msg::Proposed { stopped: false } => {
                 state.proposals -= 1;
@@ -121,6 +136,7 @@ impl State {
             return;
         }
         self.maintaining = true;
+        self.unwritten_bytes = 0;
         let (me, live, setup, id) = (me.clone(), self.live.clone(), self.setup.clone(), self.handle.id);
         tokio::spawn(async move {
             // one heavy job a node: they share the disk and the memory for what they rewrite
@@ -150,23 +166,27 @@ impl Job {
         let now = crate::now_ms();
         let before = now.saturating_sub(setup.retention_ms);
         match self {
-            Self::Checkpoint => {
-                live.group.checkpoint().await?;
-                Ok(())
-            }
+            Self::Checkpoint => checkpoint(live, setup).await,
             Self::Compact { force } => {
-                live.group.checkpoint().await?;
+                checkpoint(live, setup).await?;
                 blocking(move || storage.compact(now, force).map(drop)).await
             }
             Self::Expire => {
-                blocking({
-                    let storage = storage.clone();
-                    move || storage.expire(before).map(drop)
-                })
-                .await?;
+                live.group.propose(machine::expire(before)).await?;
                 blocking(move || storage.compact(now, false).map(drop)).await
             }
         }
+    }
+}
+
+/// Moves the head into RocksDB, then gives back the files of the log that nobody needs any more.
+async fn checkpoint(live: &Live, setup: &Setup) -> Result<(), Error> {
+    live.group.checkpoint().await?;
+    let log = setup.log.clone();
+    match tokio::task::spawn_blocking(move || log.purge()).await {
+        // groups that hold old files back write their own checkpoint in their turn
+        Ok(purged) => Ok(purged.map(drop)?),
+        Err(join) => std::panic::resume_unwind(join.into_panic()),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Setup {
     pub retention_ms: i64,
     /// Time between two checkpoints of a shard.
     pub checkpoint_interval: Duration,
+    /// A checkpoint begins earlier when the batches since the last one have so many bytes.
+    pub head_bytes: usize,
     /// Time between two looks for what has expired or can be compacted.
     pub expire_interval: Duration,
     /// Bytes of batches in flight a shard.
