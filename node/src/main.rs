@@ -35,8 +35,18 @@ enum What {
     Ask(cli::Command),
 }
 
+/// Gives freed pages back after a tenth of a second instead of mimalloc's second: a compaction's memory is gone
+/// before the next one's is needed (189 to 156 MB at the peak of 7.3 M samples and a forced compaction).
+fn frugal_heap() {
+    /// `mi_option_purge_delay` of mimalloc 3, which the bindings do not name.
+    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+    // SAFETY: not thread safe, and called before there is a second thread.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 100) }
+}
+
 fn main() -> ExitCode {
     let command = Command::parse();
+    frugal_heap();
     // huge pages under the heap cost tens of MB at rest and measured no gain; a kernel without them is fine too
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

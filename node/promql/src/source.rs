@@ -47,22 +47,25 @@ pub trait Selection: Send + Sync {
     /// The group of each series and the labels of the groups. A storage that can tell groups without building
     /// the labels of every series should do so.
     fn groups(&self, grouping: &Grouping) -> (Vec<u32>, Vec<Labels>) {
-        let mut keys: HashMap<Labels, u32> = HashMap::new();
-        let mut groups = Vec::new();
-        let of_series = (0..self.len())
-            .map(|i| {
-                let key = grouping.key(&self.labels(i));
-                *keys.entry(key).or_insert_with_key(|key| {
-                    groups.push(key.clone());
-                    groups.len() as u32 - 1
-                })
-            })
-            .collect();
-        (of_series, groups)
+        grouping.of((0..self.len()).map(|i| self.labels(i)))
     }
 }
 
 impl Grouping {
+    /// The group of each of these series and the labels of the groups.
+    pub fn of(&self, series: impl Iterator<Item = Labels>) -> (Vec<u32>, Vec<Labels>) {
+        let mut keys: HashMap<Labels, u32> = HashMap::new();
+        let mut groups = Vec::new();
+        let of_series = series.map(|labels| {
+            let key = self.key(&labels);
+            *keys.entry(key).or_insert_with_key(|key| {
+                groups.push(key.clone());
+                groups.len() as u32 - 1
+            })
+        });
+        (of_series.collect(), groups)
+    }
+
     /// The labels of the group that `labels` belong to.
     pub fn key(&self, labels: &Labels) -> Labels {
         if self.without {

@@ -1,7 +1,7 @@
 //! Where the query engine and storage meet: a shard's storage as a source of series.
 
 use plimsoll_model::{Labels, Matcher, Samples, TimeRange};
-use plimsoll_promql::{Selection, Source, SourceError};
+use plimsoll_promql::{Grouping, Selection, Source, SourceError};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -24,6 +24,14 @@ impl Selection for Selected {
 
     fn labels(&self, series: usize) -> Labels {
         self.0.labels(series)
+    }
+
+    fn groups(&self, grouping: &Grouping) -> (Vec<u32>, Vec<Labels>) {
+        if !grouping.without {
+            let names: Vec<&str> = grouping.labels.iter().map(String::as_str).collect();
+            return self.0.group_by(&names);
+        }
+        grouping.of((0..self.len()).map(|i| self.labels(i)))
     }
 
     fn read(&self, which: Range<usize>, out: &mut Vec<Samples>) -> Result<(), SourceError> {
