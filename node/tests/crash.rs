@@ -1,7 +1,7 @@
 //! A shard actor that panics is restarted from disk and no acknowledged sample is lost.
 
 use plimsoll_cluster_config::{LoadArgs, Settings};
-use plimsoll_model::{Labels, Matcher, METRIC_NAME, TimeRange};
+use plimsoll_model::{Labels, METRIC_NAME, Matcher, TimeRange};
 use plimsoll_node::boot::Node;
 use plimsoll_node::collector::{Row, RowValue};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 fn rows(count: usize, at: i64) -> Vec<Row> {
     let row = |i: usize| Row {
-        labels: Labels::from_pairs([(METRIC_NAME, "crash_test"), ("series", &i.to_string())]).expect("labels"),
+        labels: Labels::from_pairs([(METRIC_NAME, "crash_test"), ("series", &i.to_string())])
+            .expect("labels"),
         timestamp: at,
         value: RowValue::Float((at % 1000) as f64 + i as f64),
     };
@@ -34,9 +35,11 @@ fn stored(node: &Node) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shard_that_panics_comes_back_from_disk_with_every_acknowledged_sample() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let load = LoadArgs::new()
-        .flag("--data-dir", "node.data_dir", Some(dir.path().display()))
-        .flag("--listen", "node.listen", Some("127.0.0.1:0"));
+    let load = LoadArgs::new().flag("--data-dir", "node.data_dir", Some(dir.path().display())).flag(
+        "--listen",
+        "node.listen",
+        Some("127.0.0.1:0"),
+    );
     let panics_left = Arc::new(AtomicU32::new(0));
     let left = panics_left.clone();
     let fault: plimsoll_node::shard::Fault = Arc::new(move |_| {
