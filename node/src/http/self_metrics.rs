@@ -8,23 +8,29 @@ use metrics::{counter, gauge};
 
 /// Reads what is not counted as it happens, then renders everything.
 pub async fn metrics(State(app): State<AppState>) -> Response {
-    read_gauges(&app);
+    let read = app.clone();
+    // with a million series the shards' numbers take a while
+    if let Err(join) = tokio::task::spawn_blocking(move || read_gauges(&read)).await {
+        std::panic::resume_unwind(join.into_panic());
+    }
     read_process();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.recorder.render())
         .into_response()
 }
 
 fn read_gauges(app: &AppState) {
-    let (mut series, mut head, mut quarantined) = (0, 0, 0);
+    let (mut series, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0);
     for live in app.shards.iter().filter_map(|s| s.live().ok()) {
         let held = live.storage.statistics();
         series += held.series;
         head += held.head_samples;
         quarantined += held.quarantined;
+        out_of_order += held.counters.out_of_order;
     }
     let log = app.log.stats();
     gauge!("plimsoll_series").set(series as f64);
     gauge!("plimsoll_head_samples").set(head as f64);
+    gauge!("plimsoll_out_of_order_samples").set(out_of_order as f64);
     gauge!("plimsoll_quarantined_rows").set(quarantined as f64);
     gauge!("plimsoll_disk_bytes", "part" => "store")
         .set(app.database.disk_bytes().unwrap_or_default() as f64);

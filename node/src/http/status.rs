@@ -11,12 +11,20 @@ const API_VERSION: &str = "2.55.0";
 
 /// `GET /api/v1/status`: all of it, for `plimsoll status` and `plimsoll top`.
 pub async fn node(State(app): State<AppState>) -> Response {
+    // with a million series the shards' numbers take a while
+    match tokio::task::spawn_blocking(move || json::success(node_data(&app), &[])).await {
+        Ok(response) => response,
+        Err(join) => std::panic::resume_unwind(join.into_panic()),
+    }
+}
+
+fn node_data(app: &AppState) -> Value {
     let shards: Vec<Value> = app.shards.iter().map(shard).collect();
     let sum = |key: &str| shards.iter().filter_map(|s| s[key].as_u64()).sum::<u64>();
     let (active, total) = app.queries.counts();
     let settings = &app.settings;
     let disk_bytes = app.database.disk_bytes().unwrap_or_default();
-    let data = json!({
+    json!({
         "node": {
             "id": app.cluster.node_id().to_string(),
             "version": env!("CARGO_PKG_VERSION"),
@@ -46,8 +54,7 @@ pub async fn node(State(app): State<AppState>) -> Response {
         },
         "queries": {"active": active, "total": total},
         "shards": shards,
-    });
-    json::success(data, &[])
+    })
 }
 
 fn shard(shard: &crate::shard::Shard) -> Value {

@@ -53,6 +53,11 @@ fn describe() {
     histogram!("plimsoll_query_duration_seconds", "Time of a query from parsing to the last partial result.");
     gauge!("plimsoll_queries_active", "Queries that are running.");
     gauge!("plimsoll_series", "Series in memory.");
+    gauge!(
+        "plimsoll_out_of_order_samples",
+        "Samples that came after later ones of their series, since the start."
+    );
+    gauge!("plimsoll_quarantined_rows", "Rows on disk left out of answers because their checksum fails.");
     gauge!("plimsoll_head_samples", "Samples since the last checkpoint.");
     gauge!("plimsoll_disk_bytes", "Bytes on disk, by part.");
     gauge!("plimsoll_ingest_in_flight_bytes", "Bytes of write requests under way.");
