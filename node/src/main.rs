@@ -56,6 +56,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let runs_node = matches!(command.what, What::Start(_) | What::Demo(_));
     let outcome = runtime.block_on(async {
         match command.what {
             What::Start(args) => plimsoll_node::boot::start(args).await,
@@ -77,5 +78,12 @@ fn main() -> ExitCode {
     });
     // a query that still runs on the blocking pool must not hold up the end
     runtime.shutdown_background();
+    if runs_node {
+        let failed = outcome != ExitCode::SUCCESS;
+        // nothing is left to be written; stdout may be closed
+        let _ = std::io::stdout().flush();
+        // SAFETY: ends the process. A return would run C++ destructors beside RocksDB's threads, which aborts.
+        unsafe { libc::_exit(i32::from(failed)) }
+    }
     outcome
 }

@@ -74,15 +74,8 @@ impl AppState {
         limit: usize,
     ) -> Result<Cardinality, ApiError> {
         if !selectors.is_empty() {
-            let selected: HashSet<Labels> = self
-                .each_shard(move |shard| {
-                    let mut all = Vec::new();
-                    for s in &selectors {
-                        all.extend(shard.series(s, TimeRange::ALL, usize::MAX)?);
-                    }
-                    Ok(all)
-                })
-                .await?;
+            let selected: HashSet<Labels> =
+                self.each_selected(selectors, |shard, s| shard.series(s, TimeRange::ALL, usize::MAX)).await?;
             return Ok(Cardinality::of(&selected, limit));
         }
         // a shard's own leaders are not those of the whole: ask for more than is shown
@@ -99,6 +92,28 @@ impl AppState {
         }
         found.labels.sort_unstable_by(|a, b| b.values.cmp(&a.values).then_with(|| a.name.cmp(&b.name)));
         Ok(found)
+    }
+
+    /// Asks every shard for each of `selectors` and joins what they answer.
+    pub async fn each_selected<T, C>(
+        &self,
+        selectors: Vec<Vec<Matcher>>,
+        ask: impl Fn(&plimsoll_storage::Shard, &[Matcher]) -> Result<Vec<T>, plimsoll_storage::Error>
+        + Send
+        + 'static,
+    ) -> Result<C, ApiError>
+    where
+        T: Send + 'static,
+        C: FromIterator<T> + Send + 'static,
+    {
+        self.each_shard(move |shard| {
+            let mut all = Vec::new();
+            for matchers in &selectors {
+                all.extend(ask(shard, matchers)?);
+            }
+            Ok(all)
+        })
+        .await
     }
 
     /// Asks every shard on the blocking pool and joins what they answer.

@@ -45,15 +45,8 @@ pub async fn series(State(app): State<AppState>, params: Params) -> Result<Respo
         return Err(ApiError::bad_data("no match[] parameter provided; add match[]=<selector>"));
     }
     let limit = params.number("limit")?.filter(|n| *n > 0).map_or(usize::MAX, |n| n + 1);
-    let found: BTreeSet<Labels> = app
-        .each_shard(move |shard| {
-            let mut all = Vec::new();
-            for s in &selectors {
-                all.extend(shard.series(s, range, limit)?);
-            }
-            Ok(all)
-        })
-        .await?;
+    let found: BTreeSet<Labels> =
+        app.each_selected(selectors, move |shard, s| shard.series(s, range, limit)).await?;
     let (found, warnings) = cut(found.into_iter().collect(), &params)?;
     Ok(json::success(json::LabelSets(&found), &warnings))
 }
@@ -61,15 +54,8 @@ pub async fn series(State(app): State<AppState>, params: Params) -> Result<Respo
 /// `GET|POST /api/v1/labels`
 pub async fn labels(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let (selectors, range) = (at_least_one(selectors(&params)?), range(&params)?);
-    let found: BTreeSet<String> = app
-        .each_shard(move |shard| {
-            let mut all = Vec::new();
-            for s in &selectors {
-                all.extend(shard.label_names(s, range)?);
-            }
-            Ok(all)
-        })
-        .await?;
+    let found: BTreeSet<String> =
+        app.each_selected(selectors, move |shard, s| shard.label_names(s, range)).await?;
     let (found, warnings) = cut(found.into_iter().collect(), &params)?;
     Ok(json::success(found, &warnings))
 }
@@ -85,15 +71,8 @@ pub async fn label_values(
     if name.is_empty() {
         return Err(ApiError::bad_data("the label name is empty"));
     }
-    let found: BTreeSet<String> = app
-        .each_shard(move |shard| {
-            let mut all = Vec::new();
-            for s in &selectors {
-                all.extend(shard.label_values(&name, s, range)?);
-            }
-            Ok(all)
-        })
-        .await?;
+    let found: BTreeSet<String> =
+        app.each_selected(selectors, move |shard, s| shard.label_values(&name, s, range)).await?;
     let (found, warnings) = cut(found.into_iter().collect(), &params)?;
     Ok(json::success(found, &warnings))
 }

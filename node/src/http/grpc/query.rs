@@ -71,13 +71,7 @@ impl v1::query_server::Query for Query {
     ) -> Result<Response<v1::LabelsResponse>, Status> {
         let r = request.into_inner();
         let (selectors, range) = (selectors(&r.selectors), range(r.start, r.end));
-        let found = self.0.each_shard(move |shard| {
-            let mut all = Vec::new();
-            for s in &selectors {
-                all.extend(shard.label_names(s, range)?);
-            }
-            Ok(all)
-        });
+        let found = self.0.each_selected(selectors, move |shard, s| shard.label_names(s, range));
         Ok(Response::new(list(found.await?, r.limit)))
     }
 
@@ -87,13 +81,7 @@ impl v1::query_server::Query for Query {
     ) -> Result<Response<v1::LabelsResponse>, Status> {
         let r = request.into_inner();
         let (selectors, range) = (selectors(&r.selectors), range(r.start, r.end));
-        let found = self.0.each_shard(move |shard| {
-            let mut all = Vec::new();
-            for s in &selectors {
-                all.extend(shard.label_values(&r.label, s, range)?);
-            }
-            Ok(all)
-        });
+        let found = self.0.each_selected(selectors, move |shard, s| shard.label_values(&r.label, s, range));
         Ok(Response::new(list(found.await?, r.limit)))
     }
 
@@ -106,16 +94,8 @@ impl v1::query_server::Query for Query {
             return Err(Status::invalid_argument("at least one selector is needed"));
         }
         let (selectors, range, limit) = (selectors(&r.selectors), range(r.start, r.end), limit(r.limit));
-        let found: BTreeSet<Labels> = self
-            .0
-            .each_shard(move |shard| {
-                let mut all = Vec::new();
-                for s in &selectors {
-                    all.extend(shard.series(s, range, limit + 1)?);
-                }
-                Ok(all)
-            })
-            .await?;
+        let found: BTreeSet<Labels> =
+            self.0.each_selected(selectors, move |shard, s| shard.series(s, range, limit + 1)).await?;
         let warnings = truncated(found.len(), limit);
         let series = found.iter().take(limit).map(|l| v1::LabelSet { labels: labels(l) }).collect();
         Ok(Response::new(v1::SeriesResponse { series, warnings }))
