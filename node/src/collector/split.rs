@@ -119,7 +119,7 @@ impl<'a> Split<'a> {
         let labels = raw.parse()?;
         let room = self.room.get_or_insert_with(|| {
             let there: u64 =
-                self.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.series_count()).sum();
+                self.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage().series_count()).sum();
             self.rules.max_series.saturating_sub(there)
         });
         if *room == 0 {

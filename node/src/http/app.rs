@@ -129,7 +129,7 @@ impl AppState {
         let asked = tokio::task::spawn_blocking(move || {
             let mut all = Vec::new();
             for live in lives {
-                all.extend(ask(&live.storage)?);
+                all.extend(ask(&live.storage())?);
             }
             Ok::<C, plimsoll_storage::Error>(all.into_iter().collect())
         });

@@ -18,7 +18,7 @@ pub async fn export(State(app): State<AppState>, params: Params) -> Result<Respo
         return Err(ApiError::bad_data("no match[] parameter provided; add match[]=<selector>"));
     }
     let range = super::series::range(&params)?;
-    let shards = app.shards.iter().map(|s| s.live().map(|l| l.storage)).collect::<Result<Vec<_>, _>>()?;
+    let shards = app.shards.iter().map(|s| s.live().map(|l| l.storage())).collect::<Result<Vec<_>, _>>()?;
     Ok(json::stream("application/x-ndjson", move |out| {
         for shard in shards {
             export_shard(&shard, &selectors, range, out)?;

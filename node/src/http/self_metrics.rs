@@ -21,7 +21,7 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
 fn read_gauges(app: &AppState) {
     let (mut series, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0);
     for live in app.shards.iter().filter_map(|s| s.live().ok()) {
-        let held = live.storage.statistics();
+        let held = live.storage().statistics();
         series += held.series;
         head += held.head_samples;
         quarantined += held.quarantined;

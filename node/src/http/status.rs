@@ -61,7 +61,7 @@ fn shard(shard: &crate::shard::Shard) -> Value {
     let Ok(live) = shard.live() else {
         return json!({"id": shard.id.0, "role": "starting"});
     };
-    let (raft, held) = (live.group.status(), live.storage.statistics());
+    let (raft, held) = (live.group.status(), live.storage().statistics());
     json!({
         "id": shard.id.0,
         "leader": live.group.leader().map(|n| n.to_string()),
@@ -95,7 +95,8 @@ pub async fn build_info() -> Response {
 /// `GET /api/v1/status/runtimeinfo`
 pub async fn runtime_info(State(app): State<AppState>) -> Response {
     let retention = app.settings.storage.retention.to_string();
-    let series: u64 = app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.series_count()).sum();
+    let series: u64 =
+        app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage().series_count()).sum();
     let data = json!({
         "startTime": rfc3339(app.started_ms),
         "CWD": std::env::current_dir().unwrap_or_default().display().to_string(),
@@ -138,7 +139,7 @@ pub async fn tsdb(State(app): State<AppState>, params: Params) -> Result<Respons
     let labels = found.labels.iter().map(|l| (l.name.clone(), l.values)).collect();
     let pairs = found.pairs.iter().map(|p| (format!("{}={}", p.name, p.value), p.series)).collect();
     let mut totals = (0u64, i64::MAX, i64::MIN);
-    for held in app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.statistics()) {
+    for held in app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage().statistics()) {
         totals.0 += held.label_pairs;
         if let Some(range) = held.range {
             (totals.1, totals.2) = (totals.1.min(range.start), totals.2.max(range.end));

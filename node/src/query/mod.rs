@@ -85,7 +85,7 @@ impl Queries {
         let work = async {
             let _slot = inner.slots.acquire().await.map_err(|_| Error::Lost)?;
             let sources =
-                inner.shards.iter().map(|s| s.live().map(|l| l.storage)).collect::<Result<Vec<_>, _>>()?;
+                inner.shards.iter().map(|s| s.live().map(|l| l.storage())).collect::<Result<Vec<_>, _>>()?;
             aggregator::run(plan, sources, self.budget(stop.clone())).await
         };
         let outcome = match tokio::time::timeout(time, work).await {

@@ -162,7 +162,7 @@ enum Job {
 
 impl Job {
     async fn run(self, live: &Live, setup: &Setup) -> Result<(), Error> {
-        let storage = live.storage.clone();
+        let storage = live.storage();
         let now = crate::now_ms();
         let before = now.saturating_sub(setup.retention_ms);
         match self {

@@ -1,4 +1,4 @@
-use super::{Error, actor::ShardActor, msg::Append, msg::Msg};
+use super::{Error, actor::ShardActor, machine::StorageMachine, msg::Append, msg::Msg};
 use parking_lot::RwLock;
 use plimsoll_consensus::Group;
 use plimsoll_model::ShardId;
@@ -11,10 +11,16 @@ use tokio::sync::{Semaphore, oneshot};
 #[derive(Clone)]
 pub struct Live {
     pub(super) actor: ActorRef<Msg>,
-    /// Reads go here directly and never through the mailbox.
-    pub storage: Arc<plimsoll_storage::Shard>,
+    pub(super) machine: Arc<StorageMachine>,
     /// The shard's raft group.
     pub group: Group,
+}
+
+impl Live {
+    /// The storage as it is now: reads go there directly and never through the mailbox.
+    pub fn storage(&self) -> Arc<plimsoll_storage::Shard> {
+        self.machine.storage()
+    }
 }
 
 /// Handle of one local shard. Stays valid while the actor behind it is restarted.

@@ -44,16 +44,17 @@ impl Setup {
         let storage = tokio::task::spawn_blocking(move || database.reopen(id))
             .await
             .map_err(|e| Error::Malformed(e.to_string()))??;
-        let machine = Arc::new(StorageMachine(storage.clone()));
+        let machine = Arc::new(StorageMachine::new(self.database.clone(), storage));
         let group_id = GroupId::of_shard(id);
         // nobody is behind in a group of one, so a checkpoint may cut the whole log
         let options = plimsoll_consensus::Options { keep_for_peers: 0, ..Default::default() };
         let group =
-            Group::start(group_id, self.node, &self.log, machine, self.transport.clone(), options).await?;
+            Group::start(group_id, self.node, &self.log, machine.clone(), self.transport.clone(), options)
+                .await?;
         if !group.is_initialized() {
             group.initialize_alone().await?;
         }
         group.wait_ready(Duration::from_secs(600)).await?;
-        Ok(Live { actor, storage, group })
+        Ok(Live { actor, machine, group })
     }
 }

@@ -17,7 +17,7 @@ impl v1::admin_server::Admin for Admin {
         let lives = app.shards.iter().filter_map(|s| s.live().ok().map(|l| (s.id, l)));
         let shards: Vec<v1::ShardStatus> = lives
             .map(|(id, live)| {
-                let (raft, held) = (live.group.status(), live.storage.statistics());
+                let (raft, held) = (live.group.status(), live.storage().statistics());
                 v1::ShardStatus {
                     shard: u32::from(id.0),
                     leader: live.group.leader().map_or(0, |n| n.0),
@@ -51,7 +51,7 @@ impl v1::admin_server::Admin for Admin {
     ) -> Result<Response<v1::CheckpointResponse>, Status> {
         let (began, mut samples) = (Instant::now(), 0);
         for shard in self.chosen(&request.into_inner().shards)? {
-            samples += shard.live().map_or(0, |l| l.storage.statistics().head_samples);
+            samples += shard.live().map_or(0, |l| l.storage().statistics().head_samples);
             shard.checkpoint().await.map_err(crate::http::ApiError::from)?;
         }
         let duration_ms = began.elapsed().as_millis() as u64;
