@@ -25,7 +25,7 @@ mod validate;
 pub use effective::Effective;
 pub use error::{Error, Origin, Problem};
 pub use load::LoadArgs;
-pub use sections::{Ingest, Log, LogFormat, LogLevel, Node, Query, Shards, Storage};
+pub use sections::{Cluster, Ingest, Log, LogFormat, LogLevel, Node, Query, Shards, Storage};
 pub use setting::Key;
 pub use settings::Settings;
 pub use units::{Period, Size};

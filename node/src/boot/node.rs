@@ -1,17 +1,24 @@
+use super::address::advertised;
+use super::door::NodeDoor;
 use super::folder::Folder;
-use crate::cluster::Cluster;
+use super::report::Reporter;
+use crate::cluster::{Applicant, Cluster, Identity, check_seeds, join, members};
 use crate::collector::{Collector, Rules};
 use crate::http::{self, AppState};
+use crate::peer::{self, Peers, Report, View, Watch};
+use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
-use crate::shard::{Fault, Setup, Shards, Supervisor};
+use crate::shard::{Fault, Setup, Shards, Supervisor, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
-use plimsoll_cluster_config::Settings;
-use plimsoll_consensus::{Log, LogOptions, NoPeers};
+use plimsoll_cluster_config::{Origin, Settings};
+use plimsoll_consensus::{Log, LogOptions};
 use plimsoll_proto::ingest::Limits;
+use ractor::Actor;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -23,6 +30,8 @@ const METADATA_KEY: &[u8] = b"metric-metadata";
 const METADATA_INTERVAL: Duration = Duration::from_secs(60);
 /// Bytes of batches in flight a shard. A collector's whole credit may go to one shard.
 const SHARD_CREDIT_BYTES: usize = 64 << 20;
+/// How long a node that stops waits for others to take its leaderships.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// A running node.
 pub struct Node {
@@ -34,8 +43,9 @@ pub struct Node {
     supervisor: ractor::ActorRef<crate::shard::SupervisorMsg>,
     fatal: mpsc::Receiver<String>,
     stop: watch::Sender<bool>,
-    server: JoinHandle<()>,
-    saver: JoinHandle<()>,
+    leaving: Arc<AtomicBool>,
+    servers: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Node {
@@ -47,24 +57,48 @@ impl Node {
     /// As [`Node::start`], with a fault that shards meet: for tests of what a crash does.
     pub async fn start_with(settings: Settings, fault: Option<Fault>) -> anyhow::Result<Self> {
         let started = Instant::now();
-        if !settings.node.join.is_empty() {
-            anyhow::bail!("--join: this version runs clusters of one node; leave node.join out");
-        }
         let folder = Folder::open(&settings.node.data_dir)?;
-        // the port first: an address in use must fail before minutes of replay
-        let listener = TcpListener::bind(settings.node.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another address with --listen", settings.node.listen)
-        })?;
+        // the ports first: an address in use must fail before minutes of replay
+        let listener = bind(settings.node.listen, "--listen").await?;
+        let peer_listener = match settings.node.peer_listen {
+            Some(at) => Some(bind(at, "--peer-listen").await?),
+            None => None,
+        };
         let address = listener.local_addr()?;
+        let peer_address = peer_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let recorder = telemetry::install_metrics()?;
         let (fatal_sender, fatal) = mpsc::channel(4);
         let (database, log) = open_stores(&folder, &settings, fatal_sender.clone()).await?;
-        let cluster = Cluster::open(&database, &log, &settings, address).await?;
-        let setup = Setup {
-            node: cluster.node_id(),
+        let peers = Peers::new(peer::plain());
+        let applicant = applicant(&settings, address, peer_address);
+        let identity = identity(&database, &settings, &peers, &applicant).await?;
+        let applicant = Applicant { folder: identity.folder, ..applicant };
+        peers.introduce(identity.node_id(), identity.cluster_id().to_string());
+        let cluster = Cluster::start(&database, &log, identity, peers.clone(), View::default()).await?;
+        let shards = Shards::new(cluster.clone(), peers.clone());
+        let leaving = Arc::new(AtomicBool::new(false));
+        let may_lead: Arc<dyn Fn() -> bool + Send + Sync> = {
+            let leaving = leaving.clone();
+            Arc::new(move || !leaving.load(SeqCst))
+        };
+        let reporter = Reporter {
+            cluster: cluster.clone(),
+            shards: shards.clone(),
             database: database.clone(),
             log: log.clone(),
-            transport: Arc::new(NoPeers),
+            folder: folder.path().to_owned(),
+            may_lead: may_lead.clone(),
+            disk: parking_lot::Mutex::default(),
+        };
+        let report: Arc<dyn Fn() -> Report + Send + Sync> = Arc::new(move || reporter.report());
+        let founding = Arc::new(AtomicBool::new(!cluster.identity().founded));
+        let setup = Setup {
+            cluster: cluster.clone(),
+            database: database.clone(),
+            log: log.clone(),
+            peers: peers.clone(),
+            founding: founding.clone(),
+            may_lead,
             retention_ms: millis(settings.storage.retention.duration()),
             checkpoint_interval: settings.storage.checkpoint_interval.duration(),
             head_bytes: settings.storage.head.bytes() as usize / usize::from(cluster.shard_count()).max(1),
@@ -73,17 +107,50 @@ impl Node {
             fault,
             maintenance: Arc::new(Semaphore::new(1)),
         };
-        let (shards, supervisor) = Supervisor::start(cluster.shard_count(), setup, fatal_sender).await?;
-        let app = assemble(&settings, &database, &log, cluster, shards, recorder, started).await?;
+        let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender).await?;
+        let stores = (&database, &log);
+        let app = assemble(&settings, stores, &shards, report.clone(), recorder, started).await?;
         if let Some(saved) = database.get(METADATA_KEY)? {
             app.metadata.load(&saved);
         }
         let (stop, stopping) = watch::channel(false);
-        let server = tokio::spawn(http::serve(listener, app.clone(), stopping));
-        let saver = tokio::spawn(save_metadata(app.metadata.clone(), database.clone()));
+        let door =
+            Arc::new(NodeDoor { cluster: cluster.clone(), shards: shards.clone(), report: report.clone() });
+        let mut servers = Vec::new();
+        let public_door = peer_listener.is_none().then(|| door.clone());
+        servers.push(tokio::spawn(http::serve(listener, app.clone(), public_door, stopping.clone())));
+        if let Some(listener) = peer_listener {
+            servers.push(tokio::spawn(http::serve_peers(listener, door, stopping)));
+        }
+        let watch = Watch::new(peers.clone(), cluster.view().clone(), report);
+        let watched = shards.clone();
+        let mut tasks = vec![tokio::spawn(watch.run(move || failover::replace_dead_leaders(&watched)))];
+        cluster.establish(&applicant, cluster.shard_count()).await?;
+        let replicas = Replicas {
+            cluster: cluster.clone(),
+            peers,
+            shards: shards.clone(),
+            supervisor: supervisor.clone(),
+        };
+        replicas.open_all(database.shards()).await;
+        if founding.swap(false, SeqCst) {
+            let identity = Identity { founded: true, ..cluster.identity().clone() };
+            identity.save(&database)?;
+        }
+        tasks.push(tokio::spawn(replicas.keep()));
+        tasks.push(tokio::spawn(cluster.clone().announce(applicant)));
+        tasks.push(tokio::spawn(members::keep(cluster.clone())));
+        tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
+        let placement = placement::Args {
+            cluster,
+            shards,
+            replace_after: settings.cluster.replace_after.duration(),
+            moves: settings.cluster.moves as usize,
+        };
+        Placement::spawn(None, Placement, placement).await?;
         app.ready.store(true, std::sync::atomic::Ordering::Release);
         tracing::info!(%address, seconds = started.elapsed().as_secs_f64(), "ready");
-        Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, server, saver })
+        Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, leaving, servers, tasks })
     }
 
     /// Where the node listens.
@@ -114,16 +181,19 @@ impl Node {
     /// Stops in good order; requests under way get `drain`.
     pub async fn stop(self, drain: Duration) {
         self.app.ready.store(false, std::sync::atomic::Ordering::Release);
+        self.leave().await;
         // nobody listens when the server has ended already
         let _ = self.stop.send(true);
-        if tokio::time::timeout(drain, self.server).await.is_err() {
-            tracing::warn!("requests were still under way after {drain:?}; they end now");
+        for server in self.servers {
+            if tokio::time::timeout(drain, server).await.is_err() {
+                tracing::warn!("requests were still under way after {drain:?}; they end now");
+            }
         }
-        self.saver.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         if let Err(e) = self.database.put(METADATA_KEY, &self.app.metadata.save()) {
             tracing::warn!(error = %e, "metric metadata was not saved");
         }
-        for shard in self.app.shards.iter() {
+        for shard in self.app.shards.locals() {
             if let Err(e) = shard.checkpoint().await {
                 tracing::warn!(shard = %shard.id, error = %e, "no checkpoint; the next start replays the log");
             }
@@ -132,6 +202,70 @@ impl Node {
         self.app.cluster.stop().await;
         self.log.close().await;
         tracing::info!("stopped");
+    }
+
+    /// Hands leaderships to other nodes while they still can be asked, so that a restart is no fail-over.
+    async fn leave(&self) {
+        self.leaving.store(true, SeqCst);
+        let (began, view) = (Instant::now(), self.app.cluster.view());
+        let leads = || {
+            let lives = self.app.shards.locals().into_iter().filter_map(|s| s.live().ok());
+            let mut led = lives.map(|live| live.group.status()).filter(|status| status.is_leader);
+            led.any(|status| status.voters.iter().any(|n| view.is_alive(*n)))
+        };
+        while leads() && began.elapsed() < LEAVE_LIMIT {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+async fn bind(at: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(at).await;
+    bound.with_context(|| format!("cannot listen on {at}: choose another address with {flag}"))
+}
+
+fn applicant(settings: &Settings, listen: SocketAddr, peer_listen: Option<SocketAddr>) -> Applicant {
+    let (peer_address, address) = advertised(settings, listen, peer_listen);
+    Applicant {
+        folder: 0,
+        peer_address,
+        address,
+        zone: settings.node.zone.clone().unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Who this node is: as its folder says, or new; a new one founds a cluster unless it is told whom to join.
+async fn identity(
+    database: &plimsoll_storage::Database,
+    settings: &Settings,
+    peers: &Peers,
+    applicant: &Applicant,
+) -> anyhow::Result<Identity> {
+    let seeds = &settings.node.join;
+    let found = Identity::load(database)?;
+    match found {
+        Some(identity) if identity.is_complete() => {
+            let given = settings.origin("shards.count") != Origin::Default;
+            identity.check_shards(settings.shards.count, given)?;
+            if !seeds.is_empty() {
+                peers.introduce(identity.node_id(), identity.cluster_id().to_string());
+                check_seeds(peers, seeds).await?;
+            }
+            Ok(identity)
+        }
+        Some(_) if seeds.is_empty() => anyhow::bail!(
+            "this data folder began to join a cluster: start it with --join HOST:PORT again, or with a new --data-dir"
+        ),
+        None if seeds.is_empty() => {
+            let identity = Identity::founder(settings.shards.count as u16);
+            identity.save(database)?;
+            Ok(identity)
+        }
+        began => {
+            let identity = began.unwrap_or_else(Identity::joining);
+            join(database, peers, seeds, identity, applicant.clone()).await
+        }
     }
 }
 
@@ -163,10 +297,9 @@ async fn open_stores(
 
 async fn assemble(
     settings: &Settings,
-    database: &Arc<plimsoll_storage::Database>,
-    log: &Log,
-    cluster: Cluster,
-    shards: Shards,
+    (database, log): (&Arc<plimsoll_storage::Database>, &Log),
+    shards: &Shards,
+    report: Arc<dyn Fn() -> Report + Send + Sync>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     started: Instant,
 ) -> anyhow::Result<AppState> {
@@ -195,8 +328,9 @@ async fn assemble(
         settings: settings.clone(),
         database: database.clone(),
         log: log.clone(),
-        cluster,
-        shards,
+        cluster: shards.cluster().clone(),
+        shards: shards.clone(),
+        report,
         collector,
         queries,
         metadata,

@@ -7,6 +7,7 @@ mod admin;
 mod answer;
 mod app;
 mod cardinality;
+mod cluster;
 mod error;
 mod export;
 mod grpc;
@@ -19,23 +20,42 @@ mod series;
 mod status;
 mod write;
 
-pub use app::{AppState, Parts};
+pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
 pub use params::Params;
 
+use crate::boot::NodeDoor;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::serve::ListenerExt;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 /// Serves until `stop` turns true and the requests under way have ended.
-pub async fn serve(listener: TcpListener, app: AppState, mut stop: watch::Receiver<bool>) {
+///
+/// With `peers`, their door is on the same port.
+pub async fn serve(
+    listener: TcpListener,
+    app: AppState,
+    peers: Option<Arc<NodeDoor>>,
+    stop: watch::Receiver<bool>,
+) {
+    run(listener, router(app, peers), stop).await;
+}
+
+/// Serves peers on a port of their own.
+pub async fn serve_peers(listener: TcpListener, door: Arc<NodeDoor>, stop: watch::Receiver<bool>) {
+    let router = grpc::peer_routes(door).fallback(not_found);
+    run(listener, router.layer(CatchPanicLayer::custom(panicked)), stop).await;
+}
+
+async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     // without this a small answer waits up to 40 ms for the peer's delayed ack
     let listener = listener.tap_io(|stream| {
         if let Err(e) = stream.set_nodelay(true) {
@@ -46,12 +66,12 @@ pub async fn serve(listener: TcpListener, app: AppState, mut stop: watch::Receiv
         // an error says that the node is gone, which is a stop too
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    if let Err(e) = axum::serve(listener, router(app)).with_graceful_shutdown(stopped).await {
+    if let Err(e) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
         tracing::error!(error = %e, "the HTTP server ended");
     }
 }
 
-fn router(app: AppState) -> Router {
+fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
     let answers = Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
@@ -70,6 +90,9 @@ fn router(app: AppState) -> Router {
         .route("/api/v1/alerts", get(pages::alerts))
         .route("/api/v1/alertmanagers", get(pages::alertmanagers))
         .route("/api/v1/export", get(export::export).post(export::export))
+        .route("/api/v1/cluster", get(cluster::cluster))
+        .route("/api/v1/cluster/log", get(cluster::log))
+        .route("/api/v1/cluster/join-command", get(cluster::join_command))
         .route("/api/v1/status", get(status::node))
         .route("/api/v1/status/buildinfo", get(status::build_info))
         .route("/api/v1/status/runtimeinfo", get(status::runtime_info))
@@ -85,10 +108,18 @@ fn router(app: AppState) -> Router {
         .route("/api/v1/import/prometheus", post(write::text))
         .route("/api/v1/admin/checkpoint", post(admin::checkpoint))
         .route("/api/v1/admin/compact", post(admin::compact))
+        .route("/api/v1/cluster/drain", post(cluster::drain))
+        .route("/api/v1/cluster/undrain", post(cluster::undrain))
+        .route("/api/v1/cluster/remove", post(cluster::remove))
+        .route("/api/v1/cluster/replace", post(cluster::replace))
+        .route("/api/v1/cluster/rebalance", post(cluster::rebalance))
+        .route("/api/v1/cluster/transfer", post(cluster::transfer))
+        .route("/api/v1/cluster/replication", post(cluster::replication))
+        .route("/api/v1/cluster/settings", get(cluster::settings).post(cluster::set_setting))
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
-        .merge(grpc::routes(&app))
+        .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
