@@ -119,7 +119,6 @@ impl<'a> Split<'a> {
         }
         let labels = raw.parse()?;
         let room = self.room.get_or_insert_with(|| {
-<<<<<<< HEAD
             let there: u64 = self
                 .shards
                 .locals()
@@ -127,10 +126,6 @@ impl<'a> Split<'a> {
                 .filter_map(|s| s.live().ok())
                 .map(|l| l.storage().series_count())
                 .sum();
-=======
-            let there: u64 =
-                self.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage().series_count()).sum();
->>>>>>> h/storage
             self.rules.max_series.saturating_sub(there)
         });
         if *room == 0 {

@@ -121,35 +121,7 @@ impl AppState {
                 let shards = answers.missing.iter().map(|(id, _)| *id).collect();
                 Err(crate::query::Error::Missing { shards, reason: reason.clone() }.into())
             }
-<<<<<<< HEAD
             _ => Ok(answers),
-=======
-            Ok(all)
-        })
-        .await
-    }
-
-    /// Asks every shard on the blocking pool and joins what they answer.
-    pub async fn each_shard<T, C>(
-        &self,
-        ask: impl Fn(&Arc<plimsoll_storage::Shard>) -> Result<Vec<T>, plimsoll_storage::Error> + Send + 'static,
-    ) -> Result<C, ApiError>
-    where
-        T: Send + 'static,
-        C: FromIterator<T> + Send + 'static,
-    {
-        let lives = self.shards.iter().map(crate::shard::Shard::live).collect::<Result<Vec<_>, _>>()?;
-        let asked = tokio::task::spawn_blocking(move || {
-            let mut all = Vec::new();
-            for live in lives {
-                all.extend(ask(&live.storage())?);
-            }
-            Ok::<C, plimsoll_storage::Error>(all.into_iter().collect())
-        });
-        match asked.await {
-            Ok(answer) => Ok(answer?),
-            Err(join) => std::panic::resume_unwind(join.into_panic()),
->>>>>>> h/storage
         }
     }
 

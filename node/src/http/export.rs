@@ -20,7 +20,6 @@ pub async fn export(State(app): State<AppState>, params: Params) -> Result<Respo
         return Err(ApiError::bad_data("no match[] parameter provided; add match[]=<selector>"));
     }
     let range = super::series::range(&params)?;
-<<<<<<< HEAD
     let (nodes, lost) = by_leader(&app.shards);
     if let Some(id) = lost.first() {
         return Err(crate::shard::Error::NoQuorum(*id).into());
@@ -33,39 +32,6 @@ pub async fn export(State(app): State<AppState>, params: Params) -> Result<Respo
                 // the reader may be gone
                 let _ = out.send(Err(io::Error::other(e))).await;
                 return;
-=======
-    let shards = app.shards.iter().map(|s| s.live().map(|l| l.storage())).collect::<Result<Vec<_>, _>>()?;
-    Ok(json::stream("application/x-ndjson", move |out| {
-        for shard in shards {
-            export_shard(&shard, &selectors, range, out)?;
-        }
-        Ok(())
-    }))
-}
-
-fn export_shard(
-    shard: &Arc<plimsoll_storage::Shard>,
-    selectors: &[Vec<Matcher>],
-    range: TimeRange,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let mut seen = std::collections::HashSet::new();
-    let (mut samples, mut line) = (Vec::new(), Vec::new());
-    for matchers in selectors {
-        let selection = shard.select(matchers, range).map_err(io::Error::other)?;
-        for first in (0..selection.len()).step_by(BLOCK) {
-            let block = first..selection.len().min(first + BLOCK);
-            samples.clear();
-            selection.read(block.clone(), &mut samples).map_err(io::Error::other)?;
-            for (series, samples) in block.zip(&samples) {
-                let labels = selection.labels(series);
-                let again = selectors.len() > 1 && !seen.insert(labels.fingerprint());
-                if !again && !samples.is_empty() {
-                    line.clear();
-                    write_json_line(&mut line, &labels, samples);
-                    out.write_all(&line)?;
-                }
->>>>>>> h/storage
             }
         }
     });

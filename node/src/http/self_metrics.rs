@@ -20,11 +20,7 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
 
 fn read_gauges(app: &AppState) {
     let (mut series, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0);
-<<<<<<< HEAD
     for live in app.shards.locals().iter().filter_map(|s| s.live().ok()) {
-=======
-    for live in app.shards.iter().filter_map(|s| s.live().ok()) {
->>>>>>> h/storage
         let held = live.storage().statistics();
         series += held.series;
         head += held.head_samples;

@@ -101,11 +101,7 @@ pub async fn build_info() -> Response {
 pub async fn runtime_info(State(app): State<AppState>) -> Response {
     let retention = app.settings.storage.retention.to_string();
     let series: u64 =
-<<<<<<< HEAD
         app.shards.locals().iter().filter_map(|s| s.live().ok()).map(|l| l.storage().series_count()).sum();
-=======
-        app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage().series_count()).sum();
->>>>>>> h/storage
     let data = json!({
         "startTime": rfc3339(app.started_ms),
         "CWD": std::env::current_dir().unwrap_or_default().display().to_string(),
@@ -148,11 +144,7 @@ pub async fn tsdb(State(app): State<AppState>, params: Params) -> Result<Respons
     let labels = found.labels.iter().map(|l| (l.name.clone(), l.values)).collect();
     let pairs = found.pairs.iter().map(|p| (format!("{}={}", p.name, p.value), p.series)).collect();
     let mut totals = (0u64, i64::MAX, i64::MIN);
-<<<<<<< HEAD
     for held in app.shards.locals().iter().filter_map(|s| s.live().ok()).map(|l| l.storage().statistics()) {
-=======
-    for held in app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage().statistics()) {
->>>>>>> h/storage
         totals.0 += held.label_pairs;
         if let Some(range) = held.range {
             (totals.1, totals.2) = (totals.1.min(range.start), totals.2.max(range.end));

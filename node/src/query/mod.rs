@@ -100,13 +100,7 @@ impl Queries {
         let mut entry = inner.register.enter(about(request), stop.clone());
         let work = async {
             let _slot = inner.slots.acquire().await.map_err(|_| Error::Lost)?;
-<<<<<<< HEAD
             aggregator::run(plan, &inner.shards, self.budget(stop.clone()), consistency, partial).await
-=======
-            let sources =
-                inner.shards.iter().map(|s| s.live().map(|l| l.storage())).collect::<Result<Vec<_>, _>>()?;
-            aggregator::run(plan, sources, self.budget(stop.clone())).await
->>>>>>> h/storage
         };
         let outcome = match tokio::time::timeout(time, work).await {
             Ok(outcome) => outcome,
