@@ -1,6 +1,8 @@
 use super::folder::Folder;
+use crate::access::Access;
 use crate::cluster::Cluster;
 use crate::collector::{Collector, Rules};
+use crate::disk;
 use crate::http::{self, AppState};
 use crate::query::Queries;
 use crate::shard::{Fault, Setup, Shards, Supervisor};
@@ -36,6 +38,7 @@ pub struct Node {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     saver: JoinHandle<()>,
+    watchers: [JoinHandle<()>; 2],
 }
 
 impl Node {
@@ -50,6 +53,7 @@ impl Node {
         if !settings.node.join.is_empty() {
             anyhow::bail!("--join: this version runs clusters of one node; leave node.join out");
         }
+        let access = Access::open(&settings)?;
         let folder = Folder::open(&settings.node.data_dir)?;
         // the port first: an address in use must fail before minutes of replay
         let listener = TcpListener::bind(settings.node.listen).await.with_context(|| {
@@ -59,11 +63,13 @@ impl Node {
         let recorder = telemetry::install_metrics()?;
         let (fatal_sender, fatal) = mpsc::channel(4);
         let (database, log) = open_stores(&folder, &settings, fatal_sender.clone()).await?;
+        let (disk, disk_watch) = watch_disk(&folder, &settings);
         let cluster = Cluster::open(&database, &log, &settings, address).await?;
         let setup = Setup {
             node: cluster.node_id(),
             database: database.clone(),
             log: log.clone(),
+            disk: disk.clone(),
             transport: Arc::new(NoPeers),
             retention_ms: millis(settings.storage.retention.duration()),
             checkpoint_interval: settings.storage.checkpoint_interval.duration(),
@@ -73,17 +79,26 @@ impl Node {
             fault,
             maintenance: Arc::new(Semaphore::new(1)),
         };
+        if access.has_tokens() && !access.has_root() && cluster.read(|s| access.tokens(s).is_empty()) {
+            tracing::warn!(
+                "access.tokens is on and there is no token: set access.root_token_file to create the first"
+            );
+        }
         let (shards, supervisor) = Supervisor::start(cluster.shard_count(), setup, fatal_sender).await?;
-        let app = assemble(&settings, &database, &log, cluster, shards, recorder, started).await?;
+        let app =
+            assemble(&settings, &database, &log, (access.clone(), disk), cluster, shards, recorder, started)
+                .await?;
         if let Some(saved) = database.get(METADATA_KEY)? {
             app.metadata.load(&saved);
         }
         let (stop, stopping) = watch::channel(false);
-        let server = tokio::spawn(http::serve(listener, app.clone(), stopping));
+        let router = http::router(app.clone());
+        let server = tokio::spawn(http::serve(listener, access.public_door(), router, stopping));
+        let watchers = [tokio::spawn(access.watch()), disk_watch];
         let saver = tokio::spawn(save_metadata(app.metadata.clone(), database.clone()));
         app.ready.store(true, std::sync::atomic::Ordering::Release);
         tracing::info!(%address, seconds = started.elapsed().as_secs_f64(), "ready");
-        Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, server, saver })
+        Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, server, saver, watchers })
     }
 
     /// Where the node listens.
@@ -120,6 +135,7 @@ impl Node {
             tracing::warn!("requests were still under way after {drain:?}; they end now");
         }
         self.saver.abort();
+        self.watchers.iter().for_each(JoinHandle::abort);
         if let Err(e) = self.database.put(METADATA_KEY, &self.app.metadata.save()) {
             tracing::warn!(error = %e, "metric metadata was not saved");
         }
@@ -165,6 +181,7 @@ async fn assemble(
     settings: &Settings,
     database: &Arc<plimsoll_storage::Database>,
     log: &Log,
+    (access, disk): (Access, disk::Health),
     cluster: Cluster,
     shards: Shards,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
@@ -195,6 +212,8 @@ async fn assemble(
         settings: settings.clone(),
         database: database.clone(),
         log: log.clone(),
+        disk,
+        access,
         cluster,
         shards,
         collector,
@@ -203,6 +222,19 @@ async fn assemble(
         recorder,
         started,
     }))
+}
+
+/// Begins to watch the disk; a node on a full one starts read-only.
+fn watch_disk(folder: &Folder, settings: &Settings) -> (disk::Health, JoinHandle<()>) {
+    let watch = disk::Watch {
+        folders: vec![folder.store(), folder.log()],
+        min_free: settings.storage.min_free_disk.bytes(),
+        measure: Arc::new(disk::measure),
+        stalled: Arc::new(|| None),
+    };
+    let health = disk::Health::default();
+    let judge = watch.first(&health);
+    (health.clone(), tokio::spawn(watch.run(judge, health)))
 }
 
 async fn save_metadata(metadata: Arc<Metadata>, database: Arc<plimsoll_storage::Database>) {
@@ -224,4 +256,31 @@ async fn save_metadata(metadata: Arc<Metadata>, database: Arc<plimsoll_storage::
 
 fn millis(d: Duration) -> i64 {
     i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::ROUTES;
+    use std::collections::BTreeSet;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_route_is_in_the_table_of_what_routes_need() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut settings = Settings::default();
+        settings.node.data_dir = folder.path().join("data");
+        settings.node.listen = ([127, 0, 0, 1], 0).into();
+        settings.shards.count = 1;
+        let node = Node::start(settings).await.expect("a node");
+        // axum tells its paths to Debug alone: `RouteId(7): "/api/v1/query"`
+        let router = format!("{:?}", http::router(node.app.clone()));
+        let paths = router.split("RouteId(").filter_map(|part| part.split_once("): \"/"));
+        let paths = paths.filter_map(|(_, rest)| rest.split('"').next()).map(|path| format!("/{path}"));
+        let paths: BTreeSet<String> = paths.filter(|path| !path.contains("__private__")).collect();
+        assert!(paths.len() > 30, "axum tells its paths in another way now: {router}");
+        let missing: Vec<&String> =
+            paths.iter().filter(|path| !ROUTES.iter().any(|(at, _)| at == path)).collect();
+        assert!(missing.is_empty(), "say in access/route.rs what these need: {missing:?}");
+        node.stop(Duration::from_secs(10)).await;
+    }
 }

@@ -108,7 +108,7 @@ impl Cluster {
         }
         let cluster = ClusterId(rand::random());
         let shards = settings.shards.count as u16;
-        self.change(Action::Found { cluster, shards, replication: REPLICATION }).await?;
+        self.change(&self.author(), Action::Found { cluster, shards, replication: REPLICATION }).await?;
         tracing::info!(%cluster, shards, "founded a cluster");
         Ok(())
     }
@@ -127,20 +127,25 @@ impl Cluster {
             zone: settings.node.zone.clone().unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        match self.change(action).await? {
+        match self.change(&self.author(), action).await? {
             Reply::Registered(id, _) if id == self.node => {}
             reply => bail!("this data folder says it is {}, the cluster says {reply:?}", self.node),
         }
-        self.change(Action::SetNodeState { node: self.node, state: NodeState::Active }).await?;
+        self.change(&self.author(), Action::SetNodeState { node: self.node, state: NodeState::Active })
+            .await?;
         let homeless: Vec<(ShardId, _)> = self.read(|s| {
             let homeless = s.shards().iter().filter(|shard| shard.replicas.is_empty());
             homeless.map(|shard| (shard.id, shard.epoch)).collect()
         });
         for (shard, seen) in homeless {
             let (replicas, leader) = (vec![self.node], Some(self.node));
-            self.change(Action::Place { shard, replicas, leader, seen }).await?;
+            self.change(&self.author(), Action::Place { shard, replicas, leader, seen }).await?;
         }
         Ok(())
+    }
+
+    fn author(&self) -> String {
+        format!("node {}", self.node)
     }
 
     fn check(&self, settings: &Settings) -> anyhow::Result<()> {
@@ -155,8 +160,8 @@ impl Cluster {
     }
 
     /// Proposes a change and waits until it is durable.
-    async fn change(&self, action: Action) -> anyhow::Result<Reply> {
-        let command = Command { author: format!("node {}", self.node), at_ms: crate::now_ms(), action };
+    pub async fn change(&self, author: &str, action: Action) -> anyhow::Result<Reply> {
+        let command = Command { author: author.to_owned(), at_ms: crate::now_ms(), action };
         let reply = self.group.propose(Bytes::from(command.encode())).await?;
         match Reply::decode(&reply).context("the ownership group did not read a command")? {
             Reply::Refused(refusal) => Err(refusal.into()),

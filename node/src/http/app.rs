@@ -1,7 +1,9 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
+use crate::access::Access;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
+use crate::disk::Health;
 use crate::query::Queries;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
@@ -32,6 +34,10 @@ pub struct Parts {
     pub cluster: Cluster,
     /// The shards.
     pub shards: Shards,
+    /// Whether the disk takes more.
+    pub disk: Health,
+    /// Who may do what.
+    pub access: Access,
     /// The way in.
     pub collector: Collector,
     /// The way out.

@@ -1,8 +1,9 @@
 //! The public side: Prometheus' HTTP API as Grafana calls it, ingest, operations. One port with gRPC.
 //!
-//! Owns: routes, parameters, status codes, JSON. Bytes of a body are capped before they are read.
-//! Does not own: what samples and queries mean.
+//! Owns: connections, routes, parameters, status codes, JSON. Bytes of a body are capped before they are read.
+//! Does not own: what samples and queries mean, who may do what (`access`).
 
+mod access;
 mod admin;
 mod answer;
 mod app;
@@ -16,42 +17,31 @@ mod params;
 mod query;
 mod self_metrics;
 mod series;
+mod serve;
 mod status;
+mod tokens;
 mod write;
 
+pub use access::guard_peers;
 pub use app::{AppState, Parts};
 pub use error::ApiError;
 pub use params::Params;
+pub use serve::serve;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-/// Serves until `stop` turns true and the requests under way have ended.
-pub async fn serve(listener: TcpListener, app: AppState, mut stop: watch::Receiver<bool>) {
-    // without this a small answer waits up to 40 ms for the peer's delayed ack
-    let listener = listener.tap_io(|stream| {
-        if let Err(e) = stream.set_nodelay(true) {
-            tracing::debug!(error = %e, "no TCP_NODELAY on a connection");
-        }
-    });
-    let stopped = async move {
-        // an error says that the node is gone, which is a stop too
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    if let Err(e) = axum::serve(listener, router(app)).with_graceful_shutdown(stopped).await {
-        tracing::error!(error = %e, "the HTTP server ended");
-    }
-}
+/// Bytes of a wish for a token.
+const TOKEN_BYTES: usize = 4096;
 
-fn router(app: AppState) -> Router {
+/// All routes, behind the guard.
+pub fn router(app: AppState) -> Router {
     let answers = Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
@@ -85,12 +75,18 @@ fn router(app: AppState) -> Router {
         .route("/api/v1/import/prometheus", post(write::text))
         .route("/api/v1/admin/checkpoint", post(admin::checkpoint))
         .route("/api/v1/admin/compact", post(admin::compact))
+        .route(
+            "/api/v1/tokens",
+            get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
+        )
+        .route("/api/v1/tokens/{name}", delete(tokens::revoke))
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
         .merge(grpc::routes(&app))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(app.clone(), access::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)
 }

@@ -15,7 +15,11 @@ pub async fn healthy() -> &'static str {
 /// `GET /-/ready`: every shard takes writes and answers.
 pub async fn ready(State(app): State<AppState>) -> Response {
     if app.ready.load(Acquire) && app.shards.all_live() {
-        return "plimsoll is ready\n".into_response();
+        // it answers, and as a gateway it takes what other nodes have room for
+        return match app.disk.check_writable() {
+            Ok(()) => "plimsoll is ready\n".into_response(),
+            Err(e) => format!("plimsoll is ready, and read-only: {e}\n").into_response(),
+        };
     }
     let waiting: Vec<String> = app.shards.iter().filter(|s| !s.is_live()).map(|s| s.id.to_string()).collect();
     let text = format!("plimsoll is not ready; waiting for: {}\n", waiting.join(" "));

@@ -12,6 +12,9 @@ pub enum Error {
     /// The shard stopped while the batch was under way. Perhaps done; samples may be sent again.
     #[error("{0} stopped before it could confirm the batch; send it again")]
     Unconfirmed(ShardId),
+    /// The node that holds the shard takes no writes. Surely not done.
+    #[error("{0} takes no writes: {1}")]
+    ReadOnly(ShardId, String),
     /// The batch cannot be read.
     #[error("the batch is malformed: {0}")]
     Malformed(String),
@@ -27,7 +30,7 @@ impl Error {
     /// Whose move it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Busy(_) | Self::Unavailable(_) | Self::Unconfirmed(_) => Fault::Moment,
+            Self::Busy(_) | Self::Unavailable(_) | Self::Unconfirmed(_) | Self::ReadOnly(..) => Fault::Moment,
             Self::Malformed(_) => Fault::Asker,
             Self::Storage(e) => e.fault(),
             Self::Consensus(e) => e.fault(),

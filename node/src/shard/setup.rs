@@ -1,4 +1,5 @@
 use super::{Error, Live, machine::StorageMachine, msg::Msg};
+use crate::disk::Health;
 use plimsoll_consensus::{Group, GroupId, Log, Transport};
 use plimsoll_model::{NodeId, ShardId};
 use ractor::ActorRef;
@@ -18,6 +19,8 @@ pub struct Setup {
     pub database: Arc<plimsoll_storage::Database>,
     /// The log of all groups.
     pub log: Log,
+    /// Whether the disk takes more.
+    pub disk: Health,
     /// How groups reach their peers.
     pub transport: Arc<dyn Transport>,
     /// Samples older than this are neither taken nor shown.

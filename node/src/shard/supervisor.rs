@@ -72,7 +72,8 @@ impl Supervisor {
         setup: Setup,
         fatal: mpsc::Sender<String>,
     ) -> anyhow::Result<(Shards, ActorRef<Msg>)> {
-        let shards = (0..count).map(|i| Shard::new(ShardId(i), setup.credit_bytes)).collect();
+        let shards =
+            (0..count).map(|i| Shard::new(ShardId(i), setup.credit_bytes, setup.disk.clone())).collect();
         let shards = Shards(Arc::new(shards));
         let start = Start { shards: shards.clone(), setup, fatal };
         let (me, _) = Supervisor::spawn(None, Supervisor, start).await?;
