@@ -23,7 +23,7 @@ use plimsoll_model::NodeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc;
 use tonic::transport::{Channel, Endpoint};
 
@@ -95,12 +95,12 @@ pub trait Handler: Send + Sync + 'static {
     fn answer(&self, from: NodeId, question: Bytes, pieces: mpsc::Sender<Result<Bytes, String>>);
 }
 
-/// Opens the connection to an address: plain, or with the certificates of the node.
-pub type Dial = Arc<dyn Fn(&str) -> Result<Endpoint, String> + Send + Sync>;
+/// The way to an address: plain, or with the certificates of the node. Connects when it is first used.
+pub type Dial = Arc<dyn Fn(&str) -> Result<Channel, String> + Send + Sync>;
 
-/// Connections without encryption.
-pub fn plain() -> Dial {
-    Arc::new(|address| Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string()))
+/// An endpoint with windows that let a snapshot flow.
+pub fn windows(endpoint: Endpoint) -> Endpoint {
+    endpoint.initial_stream_window_size(4 << 20).initial_connection_window_size(8 << 20)
 }
 
 /// All peers of this node.
@@ -168,17 +168,7 @@ impl Peers {
 
     /// A link to an address whose node is not known, or that is not in the book.
     pub fn link(&self, node: NodeId, address: &str) -> Result<Link, String> {
-        let channel = || -> Result<Channel, String> {
-            let endpoint = (self.0.dial)(address)?;
-            Ok(endpoint
-                .connect_timeout(Duration::from_secs(1))
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(Duration::from_secs(5))
-                .keep_alive_timeout(Duration::from_secs(5))
-                .initial_stream_window_size(4 << 20)
-                .initial_connection_window_size(8 << 20)
-                .connect_lazy())
-        };
+        let channel = || (self.0.dial)(address);
         Ok(Link::new(node, address, self.0.sender.read().clone(), channel()?, channel()?))
     }
 

@@ -66,7 +66,11 @@ impl Actor for Supervisor {
                 let new: Vec<ShardId> =
                     ids.into_iter().filter(|id| state.start.shards.local(*id).is_none()).collect();
                 for id in &new {
-                    state.start.shards.put(Shard::new(*id, state.start.setup.credit_bytes));
+                    state.start.shards.put(Shard::new(
+                        *id,
+                        state.start.setup.credit_bytes,
+                        state.start.setup.disk.clone(),
+                    ));
                 }
                 state.launch(&me, new).await;
                 if let Some(done) = done {
