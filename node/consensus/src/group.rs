@@ -95,8 +95,10 @@ impl Group {
             }
             let progress = Arc::new(Progress::default());
             *progress.checkpoint.lock() = position.last.is_some().then(|| position.clone());
+            let stored = (state.vote().map_or(0, |vote| vote.leader_id.term), state.last());
             let applier = Applier::new(Arc::clone(&machine), state, position, Arc::clone(&progress));
-            let peers = Peers { group: id, node, transport };
+            let append_timeout = Duration::from_millis(options.append_timeout_ms);
+            let peers = Peers { group: id, node, transport, append_timeout };
             let raft = Raft::new(node.0, Arc::new(config), peers, store, applier).await.map_err(|fatal| {
                 let reason = progress.failed.get().cloned();
                 Error::Stopped { group: id, reason: reason.unwrap_or_else(|| fatal.to_string()) }
@@ -115,9 +117,19 @@ impl Group {
                     changing: tokio::sync::Mutex::new(()),
                 }),
             };
+            group.wait_loaded(stored).await;
             group.elect_if_alone().await;
             Ok(group)
         })
+    }
+
+    /// Waits until the status shows what the log holds: openraft begins with the status of an empty group.
+    async fn wait_loaded(&self, (term, last): (u64, Option<u64>)) {
+        let loaded = |metrics: &RaftMetrics<Types>| {
+            metrics.current_term >= term && metrics.last_log_index.unwrap_or(0) >= last.unwrap_or(0)
+        };
+        // It fails only when the group has stopped, which the next call will tell.
+        let _ = self.wait("the group to be loaded", NOTICE_WAIT, loaded).await;
     }
 
     /// A sole voter needs nobody's leave: waiting for an election time-out would only delay the start.

@@ -42,6 +42,8 @@ pub use in_process::InProcess;
 pub use log::{Log, LogOptions, LogStats};
 pub use machine::{Machine, MachineError, SnapshotSource, Staged};
 pub use options::{GroupId, Options, Read};
+pub use position::covers;
 pub use small::{Save, SmallMachine, SmallState};
 pub use status::{Status, StatusWatch};
 pub use transport::{NoPeers, Transport, TransportError};
+pub use wire::carries_entries;

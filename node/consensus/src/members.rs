@@ -16,6 +16,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// How long after one survivor the next one stands: an election takes a few messages and an fsync.
+const ELECTION_TURN: Duration = Duration::from_millis(150);
+
+/// How often a survivor tries while the dead leader's lease may still last.
+const ELECTION_RETRY: Duration = Duration::from_millis(40);
+
+/// Tries without any leader after which the election under way is taken for lost.
+const UNDECIDED_TRIES: u32 = 8;
+
 type Changed = Result<ClientWriteResponse<Types>, RaftError<Types, ClientWriteError<Types>>>;
 
 impl Group {
@@ -89,6 +98,48 @@ impl Group {
         Box::pin(
             async move { self.inner.raft.trigger().elect(true).await.map_err(|fatal| self.stopped(&fatal)) },
         )
+    }
+
+    /// Replaces a leader whose node is known to be dead, as soon as the voters' lease of it has run out and
+    /// without waiting for an election time-out. To be called on every member that saw it die; they take turns,
+    /// so that they do not split the votes. Answers when `dead` does not lead here any more, or when no majority
+    /// agreed within `limit`; a member that does not vote answers at once.
+    pub fn replace_leader(&self, dead: NodeId, limit: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let replaced = async {
+                let mut watch = self.watch();
+                let turn = ELECTION_TURN * self.turn(dead, &watch.now().voters);
+                let mut undecided = 0;
+                tokio::time::sleep(turn).await;
+                loop {
+                    let status = watch.now();
+                    // With no leader known an election is under way: a second one would only disturb it.
+                    undecided = if status.leader.is_none() { undecided + 1 } else { 0 };
+                    if !status.voters.contains(&self.inner.node)
+                        || status.leader.is_some_and(|leader| leader != dead)
+                        || status.stopped.is_some()
+                    {
+                        return Ok(());
+                    }
+                    if undecided == 0 || undecided > UNDECIDED_TRIES {
+                        self.elect().await?;
+                    }
+                    // Refused at once, and at no cost, while the lease lasts.
+                    let _ = tokio::time::timeout(ELECTION_RETRY, watch.changed()).await;
+                }
+            };
+            let waited_ms = limit.as_millis() as u64;
+            let timeout = Error::Timeout { group: self.inner.id, what: "a new leader", waited_ms };
+            tokio::time::timeout(limit, replaced).await.unwrap_or(Err(timeout))
+        })
+    }
+
+    /// Which of the survivors stands first differs from group to group, to spread what the dead node led.
+    fn turn(&self, dead: NodeId, voters: &[NodeId]) -> u32 {
+        let survivors: Vec<NodeId> = voters.iter().copied().filter(|voter| *voter != dead).collect();
+        let here = survivors.iter().position(|voter| *voter == self.inner.node).unwrap_or(0);
+        let first = (self.inner.id.0 % survivors.len().max(1) as u64) as usize;
+        ((here + survivors.len() - first) % survivors.len().max(1)) as u32
     }
 
     /// Answers a peer's request.

@@ -18,6 +18,7 @@ use plimsoll_model::NodeId;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Pieces of a snapshot that wait for the transport; each is about a MiB.
@@ -28,6 +29,7 @@ pub(crate) struct Peers {
     pub(crate) group: GroupId,
     pub(crate) node: NodeId,
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) append_timeout: Duration,
 }
 
 pub(crate) struct Peer {
@@ -35,22 +37,35 @@ pub(crate) struct Peer {
     node: NodeId,
     to: NodeId,
     transport: Arc<dyn Transport>,
+    /// How long an append may take; a heartbeat goes by openraft's limit.
+    append_timeout: Option<Duration>,
+}
+
+impl Peers {
+    fn peer(&self, target: u64, append_timeout: Option<Duration>) -> Peer {
+        let transport = Arc::clone(&self.transport);
+        Peer { group: self.group, node: self.node, to: NodeId(target), transport, append_timeout }
+    }
 }
 
 impl RaftNetworkFactory<Types> for Peers {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, _node: &()) -> Peer {
-        let transport = Arc::clone(&self.transport);
-        Peer { group: self.group, node: self.node, to: NodeId(target), transport }
+        self.peer(target, Some(self.append_timeout))
+    }
+
+    // Its own client, because openraft uses a client for one thing at a time: an append that waits for a slow
+    // disk must not hold heartbeats back, or the lease ends and a healthy leader is replaced.
+    async fn new_heartbeat_client(&mut self, target: u64, _node: &()) -> Peer {
+        self.peer(target, None)
     }
 }
 
 type Failure = RPCError<Types, Infallible>;
 
 impl Peer {
-    async fn ask(&self, action: RPCTypes, request: Request, option: &RPCOption) -> Result<Bytes, Failure> {
-        let limit = option.soft_ttl();
+    async fn ask(&self, action: RPCTypes, request: Request, limit: Duration) -> Result<Bytes, Failure> {
         let call = self.transport.call(self.to, self.group, request.encode());
         match tokio::time::timeout(limit, call).await {
             Ok(answer) => answer.map_err(failure),
@@ -78,7 +93,8 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::AppendEntries, Request::Append(rpc), &option).await?;
+        let limit = self.append_timeout.unwrap_or(option.hard_ttl());
+        let answer = self.ask(RPCTypes::AppendEntries, Request::Append(rpc), limit).await?;
         wire::read_append_answer(&answer).map_err(unreadable)
     }
 
@@ -87,7 +103,7 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::Vote, Request::Vote(rpc), &option).await?;
+        let answer = self.ask(RPCTypes::Vote, Request::Vote(rpc), option.hard_ttl()).await?;
         wire::read_vote_answer(&answer).map_err(unreadable)
     }
 
@@ -97,7 +113,7 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::Vote, Request::PreVote(rpc), &option).await?;
+        let answer = self.ask(RPCTypes::Vote, Request::PreVote(rpc), option.hard_ttl()).await?;
         wire::read_vote_answer(&answer).map_err(unreadable)
     }
 
@@ -106,7 +122,7 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: TransferLeaderRequest<Types>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::TransferLeader, Request::Transfer(rpc), &option).await?;
+        let answer = self.ask(RPCTypes::TransferLeader, Request::Transfer(rpc), option.hard_ttl()).await?;
         wire::read_transfer_answer(&answer).map_err(unreadable)
     }
 

@@ -6,6 +6,7 @@
 //! Invariant: what was reported flushed is on disk, and is reported in the order it was appended.
 
 mod record;
+mod stats;
 mod store;
 #[cfg(test)]
 mod suite;
@@ -14,8 +15,9 @@ mod writer;
 
 pub(crate) use store::{GroupLog, GroupState};
 
+use crate::Error;
 use crate::options::GroupId;
-use crate::{Error, raft::Types};
+use crate::raft::{Types, Vote};
 use futures::future::BoxFuture;
 use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
@@ -81,6 +83,8 @@ pub struct LogStats {
     pub written_bytes: u64,
     /// Nanoseconds spent in writing and syncing.
     pub write_nanos: u64,
+    /// Nanoseconds of the slowest write, with its fsync, of the last one to two minutes.
+    pub slowest_recent_nanos: u64,
 }
 
 /// The log of all groups of this node. Clones share it.
@@ -95,7 +99,7 @@ pub(crate) struct Shared {
     queue: Mutex<Option<mpsc::Sender<Operation>>>,
     budget: Arc<Semaphore>,
     broken: watch::Sender<Option<String>>,
-    stats: writer::Counters,
+    stats: stats::Counters,
     claimed: Mutex<HashSet<u64>>,
     released: Notify,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -113,13 +117,13 @@ pub(crate) enum Change {
     /// Append entries; `after_truncation` when the present end of the log is only marked, not cut.
     Append { records: Vec<record::Record>, after_truncation: bool },
     /// Save the vote.
-    Vote(crate::raft::Vote),
+    Vote(Vote),
     /// Mark the log as ending with this index.
     Truncate(Option<u64>),
     /// Forget everything up to this entry.
     Purge(crate::raft::LogId),
-    /// Forget the group.
-    Remove,
+    /// Forget the group, except for this vote.
+    Remove { keep: Option<Vote> },
     /// Only wait for everything before.
     Nothing,
 }
@@ -170,7 +174,7 @@ impl Log {
             options,
             queue: Mutex::new(Some(sender)),
             broken: watch::Sender::new(None),
-            stats: writer::Counters::default(),
+            stats: stats::Counters::default(),
             claimed: Mutex::default(),
             released: Notify::new(),
             writer: Mutex::new(None),
@@ -207,6 +211,12 @@ impl Log {
         self.shared.stats.read(self.disk_bytes())
     }
 
+    /// How long the write or fsync that is under way has taken so far; `None` when the disk owes nothing. A
+    /// disk that hangs shows here long before anything fails.
+    pub fn stalled_for(&self) -> Option<Duration> {
+        self.shared.stats.stalled_for()
+    }
+
     fn disk_bytes(&self) -> u64 {
         let files = std::fs::read_dir(self.shared.engine.path()).into_iter().flatten().flatten();
         files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum()
@@ -232,16 +242,28 @@ impl Log {
         seen.ok().and_then(|reason| reason.clone()).unwrap_or_else(|| "the log is closed".to_owned())
     }
 
-    /// Erases everything of `group` from the log; for a replica that was moved away. The group must not run.
+    /// Erases everything of `group` from the log, its vote as well. Only for a group that never has members
+    /// again under this id: a member that forgot its vote could vote twice in a term. The group must not run.
     pub fn remove(&self, group: GroupId) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move {
-            let claim = self.claim(group).await?;
-            self.wait_for(None, Change::Nothing).await?;
-            let state = GroupState::load(group.0, &self.shared)?;
-            self.wait_for(Some(Arc::new(state)), Change::Remove).await?;
-            drop(claim);
-            Ok(())
-        })
+        Box::pin(self.erase(group, false))
+    }
+
+    /// Erases entries and marks of `group`, whose replica was moved away, and keeps its vote: if the replica
+    /// comes back, it begins empty and still does not vote twice in a term. The group must not run, and its
+    /// removal from the members must be committed. Durable when it answers; may be repeated.
+    pub fn forget_group(&self, group: GroupId) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.erase(group, true))
+    }
+
+    async fn erase(&self, group: GroupId, keep_vote: bool) -> Result<(), Error> {
+        let claim = self.claim(group).await?;
+        self.wait_for(None, Change::Nothing).await?;
+        let state = GroupState::load(group.0, &self.shared)?;
+        // Without its log the member cannot go on leading in its term, so the vote is no longer a leader's.
+        let keep = state.vote().filter(|_| keep_vote).map(|vote| Vote { committed: false, ..vote });
+        self.wait_for(Some(Arc::new(state)), Change::Remove { keep }).await?;
+        drop(claim);
+        Ok(())
     }
 
     /// Writes what is queued and closes the log; groups must have been shut down.

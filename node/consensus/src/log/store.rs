@@ -109,6 +109,16 @@ impl GroupState {
         self.inner.lock().window.applied(index);
     }
 
+    /// The vote, if there is one.
+    pub(crate) fn vote(&self) -> Option<Vote> {
+        self.inner.lock().vote
+    }
+
+    /// Index of the last entry, or of the last purged one.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.inner.lock().last.index()
+    }
+
     /// Last purged entry.
     pub(crate) fn purged(&self) -> Option<LogId> {
         self.inner.lock().purged

@@ -2,42 +2,18 @@
 //! once and tells everyone, in order.
 
 use super::store::{COMMITTED, PURGED, TRUNCATED, VOTE, encode, encode_mark, encode_vote};
-use super::{Change, LogStats, Operation, Shared, record::Record};
+use super::{Change, Operation, Shared, record::Record};
 use crate::entry;
 use openraft::entry::RaftEntry;
 use raft_engine::{Command, LogBatch};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Operations joined into one write.
 const WRITE_OPERATIONS: usize = 1024;
-
-#[derive(Default)]
-pub(super) struct Counters {
-    writes: AtomicU64,
-    syncs: AtomicU64,
-    entries: AtomicU64,
-    written_bytes: AtomicU64,
-    write_nanos: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn read(&self, disk_bytes: u64) -> LogStats {
-        LogStats {
-            disk_bytes,
-            writes: self.writes.load(Relaxed),
-            syncs: self.syncs.load(Relaxed),
-            entries: self.entries.load(Relaxed),
-            written_bytes: self.written_bytes.load(Relaxed),
-            write_nanos: self.write_nanos.load(Relaxed),
-        }
-    }
-}
 
 pub(super) fn spawn(shared: Arc<Shared>, queue: mpsc::Receiver<Operation>) -> io::Result<JoinHandle<()>> {
     // Holding the log strongly would keep it open for ever: the thread ends when the last sender goes.
@@ -106,7 +82,6 @@ impl Writer {
 
     /// One batch, one fsync. raft-engine panics when an fsync fails; that is an error here like any other.
     fn put_on_disk(&mut self, shared: &Shared, operations: &[Operation]) -> Result<(), String> {
-        let started = Instant::now();
         let mut sync = false;
         let mut entries = 0;
         for operation in operations {
@@ -116,6 +91,7 @@ impl Writer {
         if self.batch.is_empty() {
             return Ok(());
         }
+        let watch = shared.stats.begin();
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             #[cfg(feature = "failpoints")]
             fail::fail_point!("consensus::log::write", |message| Err(raft_engine::Error::Other(
@@ -125,12 +101,7 @@ impl Writer {
         }));
         match outcome {
             Ok(Ok(bytes)) => {
-                let stats = &shared.stats;
-                stats.writes.fetch_add(1, Relaxed);
-                stats.syncs.fetch_add(u64::from(sync), Relaxed);
-                stats.entries.fetch_add(entries, Relaxed);
-                stats.written_bytes.fetch_add(bytes as u64, Relaxed);
-                stats.write_nanos.fetch_add(started.elapsed().as_nanos() as u64, Relaxed);
+                watch.written(sync, entries, bytes as u64);
                 Ok(())
             }
             Ok(Err(error)) => Err(format!("writing the raft log: {error}")),
@@ -173,7 +144,12 @@ fn fill(batch: &mut LogBatch, operation: &Operation) -> raft_engine::Result<u64>
             batch.put(id, PURGED.to_vec(), encode_mark(log_id))?;
             batch.add_command(id, Command::Compact { index: log_id.index() + 1 });
         }
-        Change::Remove => batch.add_command(id, Command::Clean),
+        Change::Remove { keep } => {
+            batch.add_command(id, Command::Clean);
+            if let Some(vote) = keep {
+                batch.put(id, VOTE.to_vec(), encode_vote(vote))?;
+            }
+        }
         Change::Nothing => {}
     }
     Ok(0)
