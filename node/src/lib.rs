@@ -6,15 +6,14 @@
 //! [`aggregator`] (one a query: joins what the shards answer) → [`shard::source`] (a shared snapshot of storage)
 //! → JSON.
 //!
-//! Modules in that order; [`boot`] starts them and stops them in reverse. [`host`], [`demo`] and [`telemetry`] stand
-//! beside: samples that the node itself makes.
+//! Modules in that order; [`boot`] starts them and stops them in reverse. [`telemetry`] stands beside:
+//! what the node tells about itself. [`demo`] runs several nodes as processes and is no part of one.
 
 pub mod aggregator;
 pub mod boot;
 pub mod cluster;
 pub mod collector;
 pub mod demo;
-pub mod host;
 pub mod http;
 pub mod query;
 pub mod shard;

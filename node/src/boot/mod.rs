@@ -11,7 +11,7 @@ mod args;
 mod folder;
 mod node;
 
-pub use args::{DemoArgs, StartArgs};
+pub use args::StartArgs;
 pub use node::Node;
 
 use std::time::Duration;
