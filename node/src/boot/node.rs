@@ -396,7 +396,7 @@ mod tests {
         settings.shards.count = 1;
         let node = Node::start(settings).await.expect("a node");
         // axum tells its paths to Debug alone: `RouteId(7): "/api/v1/query"`
-        let router = format!("{:?}", http::router(node.app.clone()));
+        let router = format!("{:?}", http::router(node.app.clone(), None));
         let paths = router.split("RouteId(").filter_map(|part| part.split_once("): \"/"));
         let paths = paths.filter_map(|(_, rest)| rest.split('"').next()).map(|path| format!("/{path}"));
         let paths: BTreeSet<String> = paths.filter(|path| !path.contains("__private__")).collect();
