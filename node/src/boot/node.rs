@@ -110,7 +110,8 @@ impl Node {
         }
         let (stop, stopping) = watch::channel(false);
         let address = ports.address;
-        let door = NodeDoor { shards: shards.clone(), disk, report: report.clone() };
+        let metadata = app.metadata.clone();
+        let door = NodeDoor { shards: shards.clone(), metadata, disk, report: report.clone() };
         let servers = ports.serve(&app, &access, Arc::new(door), stopping);
         tasks.push(watch_peers(&shards, report));
         tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
@@ -213,11 +214,12 @@ async fn enter(
     access: &Access,
     ports: &Ports,
 ) -> anyhow::Result<(Shards, Applicant)> {
-    let dial = access.clone();
-    let peers = Peers::new(Arc::new(move |address: &str| {
-        let endpoint = dial.peer_endpoint(address).map_err(|e| e.to_string())?;
-        Ok(dial.connect(&peer::windows(endpoint)))
-    }));
+    let dialler = access.clone();
+    let dial: peer::Dial = Arc::new(move |address: &str| {
+        let endpoint = dialler.peer_endpoint(address).map_err(|e| e.to_string())?;
+        Ok(dialler.connect(&peer::windows(endpoint)))
+    });
+    let peers = Peers::new(dial, settings.cluster.move_rate.bytes());
     let (peer_address, address) = advertised(settings, ports.address, ports.peer_address);
     let applicant = Applicant {
         folder: 0,
