@@ -2,13 +2,14 @@
 //!
 //! Reading order: [`process`] (one child: log, signals, what it costs), [`http`], [`answer`], [`plimsoll`] (a node),
 //! [`peers`] (Debian's prometheus, node-exporter, victoria-metrics), [`remote_write`] (requests made
-//! without the project's own encoder, so that a mistake there cannot hide itself), [`wait`], [`page`] (where
-//! measured tables go).
+//! without the project's own encoder, so that a mistake there cannot hide itself), [`certificates`], [`wait`],
+//! [`page`] (where measured tables go).
 //!
 //! Everything here panics with what it saw when the world is not as a test needs it: a message in a failed
 //! test is the best place for that. All servers listen on loopback only and end with the value that holds them.
 
 pub mod answer;
+pub mod certificates;
 pub mod http;
 pub mod page;
 pub mod peers;

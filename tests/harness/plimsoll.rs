@@ -34,6 +34,11 @@ pub fn run(args: &[&str]) -> Output {
     clean(&mut command).args(args).output().unwrap_or_else(|e| panic!("cannot run plimsoll: {e}"))
 }
 
+/// A folder for a node and its files; goes with the value.
+pub fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("plimsoll-node-").tempdir().expect("a temporary folder")
+}
+
 /// Takes settings of the person who runs the tests out of the environment.
 fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PLIMSOLL_")) {
@@ -47,6 +52,8 @@ pub struct Node {
     folder: TempDir,
     port: u16,
     settings: Vec<(String, String)>,
+    /// Who signed the node's certificate, where it has one.
+    ca: Option<String>,
     process: Option<Process>,
 }
 
@@ -58,14 +65,19 @@ impl Node {
 
     /// Starts a node with settings by path, such as `("storage.checkpoint_interval", "1s")`.
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::Builder::new().prefix("plimsoll-node-").tempdir().expect("a temporary folder");
+        Self::start_in(folder(), settings, None)
+    }
+
+    /// As [`start_with`](Self::start_with) in a folder that files of `settings` may lie in; with `ca`, which signed the
+    /// node's certificate, it is asked over TLS.
+    pub fn start_in(folder: TempDir, settings: &[(&str, &str)], ca: Option<String>) -> Self {
         let settings = settings
             .iter()
             .map(|(path, value)| {
                 (format!("PLIMSOLL_{}", path.replace('.', "__").to_uppercase()), value.to_string())
             })
             .collect();
-        let mut node = Self { folder, port: free_port(), settings, process: None };
+        let mut node = Self { folder, port: free_port(), settings, ca, process: None };
         node.restart();
         node
     }
@@ -129,14 +141,17 @@ impl Node {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or with `https`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address())
+        format!("{}://{}", if self.ca.is_some() { "https" } else { "http" }, self.address())
     }
 
     /// A client of this node.
     pub fn http(&self) -> Http {
-        Http::new(self.url())
+        match &self.ca {
+            Some(ca) => Http::secure(self.url(), ca),
+            None => Http::new(self.url()),
+        }
     }
 
     /// The data folder.

@@ -1,4 +1,4 @@
-use crate::{collector, query, shard};
+use crate::{cluster, collector, query, shard};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use plimsoll_model::Fault;
@@ -11,6 +11,8 @@ pub struct ApiError {
     kind: &'static str,
     text: String,
     retry_after_s: Option<u32>,
+    /// What to send instead (RFC 6750, 3), beside a 401.
+    challenge: Option<&'static str>,
 }
 
 impl ApiError {
@@ -27,7 +29,23 @@ impl ApiError {
     /// Any status.
     pub fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
         let again = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-        Self { status, kind, text: text.into(), retry_after_s: again.then_some(1) }
+        Self { status, kind, text: text.into(), retry_after_s: again.then_some(1), challenge: None }
+    }
+
+    /// 401, with the header that says what to send.
+    pub fn unauthorized(text: impl Into<String>, challenge: &'static str) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", text);
+        Self { challenge: Some(challenge), ..error }
+    }
+
+    /// 403.
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", text)
+    }
+
+    /// 409: somebody else was there first.
+    pub fn conflict(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", text)
     }
 
     /// Whose move it is.
@@ -74,6 +92,15 @@ impl From<plimsoll_storage::Error> for ApiError {
     }
 }
 
+impl From<cluster::Error> for ApiError {
+    fn from(e: cluster::Error) -> Self {
+        match e {
+            cluster::Error::Unwise(_) => Self::new(StatusCode::CONFLICT, "bad_data", e.to_string()),
+            e => Self::of_fault(e.fault(), e.to_string()),
+        }
+    }
+}
+
 impl From<collector::Error> for ApiError {
     fn from(e: collector::Error) -> Self {
         match e {
@@ -109,6 +136,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(s) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(s));
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

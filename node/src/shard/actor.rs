@@ -1,6 +1,7 @@
-use super::{Error, Live, Setup, Shard, machine, msg::Append, msg::Msg, msg::Reply};
+use super::{Error, Live, Setup, Shard, machine, msg::Append, msg::Msg, msg::Reply, walk};
 use bytes::Bytes;
 use plimsoll_consensus::{Error as Consensus, Outcome};
+use plimsoll_model::ShardId;
 use plimsoll_storage::Applied;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use tokio::task::JoinHandle;
 /// Proposals of a shard under way at a time. While one is at the disk the next one gathers batches, so a
 /// second one keeps the log busy; more would only make entries smaller.
 const PROPOSALS: usize = 2;
+/// Clocks that differ by less are as good as equal, and by more are broken.
+const CLOCK_SKEW_MS: i64 = 600_000;
 /// Bytes joined into one log entry.
 const ENTRY_BYTES: usize = 1 << 20;
 
@@ -48,7 +51,8 @@ impl Actor for ShardActor {
         let Args { handle, setup } = args;
         let live = setup.open(handle.id, me.clone()).await?;
         handle.publish(live.clone());
-        let timers = start_timers(&me, &setup, handle.id.0);
+        let mut timers = start_timers(&me, &setup, handle.id.0);
+        timers.push(tokio::spawn(walk::keep(handle.id, live.group.clone(), setup.clone())));
         Ok(State {
             handle,
             setup,
@@ -141,7 +145,7 @@ impl State {
         tokio::spawn(async move {
             // one heavy job a node: they share the disk and the memory for what they rewrite
             let _turn = setup.maintenance.acquire().await;
-            let outcome = job.run(&live, &setup).await;
+            let outcome = job.run(id, &live, &setup).await;
             if let Err(e) = &outcome {
                 tracing::error!(shard = %id, error = %e, "maintenance failed");
             }
@@ -161,18 +165,27 @@ enum Job {
 }
 
 impl Job {
-    async fn run(self, live: &Live, setup: &Setup) -> Result<(), Error> {
-        let storage = live.storage.clone();
+    async fn run(self, id: ShardId, live: &Live, setup: &Setup) -> Result<(), Error> {
+        let storage = live.storage();
         let now = crate::now_ms();
-        let before = now.saturating_sub(setup.retention_ms);
         match self {
-            Self::Checkpoint => checkpoint(live, setup).await,
+            Self::Checkpoint => checkpoint(id, live, setup).await,
             Self::Compact { force } => {
-                checkpoint(live, setup).await?;
+                checkpoint(id, live, setup).await?;
+                if !setup.disk.may_compact(storage.statistics().disk_bytes) {
+                    return Err(no_room(id, setup));
+                }
                 blocking(move || storage.compact(now, force).map(drop)).await
             }
             Self::Expire => {
-                live.group.propose(machine::expire(before)).await?;
+                // frees space, so it goes on whatever the disk says; the compaction after it needs some
+                if live.group.is_leader() && clock_is_sane(setup, now) {
+                    let before = now.saturating_sub(setup.retention_ms);
+                    live.group.propose(machine::expire(before)).await?;
+                }
+                if !setup.disk.may_compact(storage.statistics().disk_bytes) {
+                    return Ok(());
+                }
                 blocking(move || storage.compact(now, false).map(drop)).await
             }
         }
@@ -180,7 +193,11 @@ impl Job {
 }
 
 /// Moves the head into RocksDB, then gives back the files of the log that nobody needs any more.
-async fn checkpoint(live: &Live, setup: &Setup) -> Result<(), Error> {
+async fn checkpoint(id: ShardId, live: &Live, setup: &Setup) -> Result<(), Error> {
+    // the head in memory is an upper bound of what is written of it
+    if !setup.disk.may_checkpoint(setup.head_bytes as u64) {
+        return Err(no_room(id, setup));
+    }
     live.group.checkpoint().await?;
     let log = setup.log.clone();
     match tokio::task::spawn_blocking(move || log.purge()).await {
@@ -188,6 +205,14 @@ async fn checkpoint(live: &Live, setup: &Setup) -> Result<(), Error> {
         Ok(purged) => Ok(purged.map(drop)?),
         Err(join) => std::panic::resume_unwind(join.into_panic()),
     }
+}
+
+fn no_room(id: ShardId, setup: &Setup) -> Error {
+    let reason = match setup.disk.check_writable() {
+        Err(e) => e.0,
+        Ok(()) => "the disk has no room for what this would write".to_owned(),
+    };
+    Error::ReadOnly(id, reason)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -200,15 +225,13 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Gives every batch its own part of the answer.
-fn answer(id: plimsoll_model::ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) {
+fn answer(id: ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) {
     let parts = match outcome {
         Ok(reply) => machine::split(&reply).filter(|parts| parts.len() == batches.len()),
         Err(e) => {
-            tracing::warn!(shard = %id, error = %e, "a batch was not confirmed");
-            let not_done = e.outcome() == Outcome::NotDone;
+            tracing::debug!(shard = %id, error = %e, "a batch was not confirmed");
             for a in batches {
-                let error = if not_done { Error::Unavailable(id) } else { Error::Unconfirmed(id) };
-                let _ = a.reply.send(Err(error));
+                let _ = a.reply.send(Err(refusal(id, &e)));
             }
             return;
         }
@@ -222,6 +245,32 @@ fn answer(id: plimsoll_model::ShardId, batches: Vec<Append>, outcome: Result<Byt
         // the request may have been dropped; the samples are in all the same
         let _ = a.reply.send(part);
     }
+}
+
+fn refusal(shard: plimsoll_model::ShardId, e: &Consensus) -> Error {
+    match e {
+        Consensus::NotLeader { leader, .. } => Error::NotLeader { shard, leader: *leader },
+        Consensus::NoQuorum { .. } => Error::NoQuorum(shard),
+        Consensus::Busy { .. } => Error::Busy(shard),
+        e if e.outcome() == Outcome::PerhapsDone => Error::Unconfirmed(shard),
+        Consensus::TooLarge { .. } => Error::Malformed(e.to_string()),
+        _ => Error::Unavailable(shard),
+    }
+}
+
+/// Whether this node's clock agrees with those of most peers: expiry by a clock that runs ahead would delete what
+/// should be kept.
+fn clock_is_sane(setup: &Setup, now: i64) -> bool {
+    let mut differences = vec![0];
+    setup.cluster.view().each(|_, report| differences.push((now - report.now_ms).abs()));
+    differences.sort_unstable();
+    let sane = differences[differences.len() / 2] < CLOCK_SKEW_MS;
+    if !sane {
+        tracing::error!(
+            "this node's clock differs from those of its peers; nothing expires until it is set right"
+        );
+    }
+    sane
 }
 
 /// Timers of one shard, spread so that shards do not work at the same moment.

@@ -1,46 +1,16 @@
-use super::{Setup, Shard, actor::Args, actor::ShardActor};
+use super::{Setup, Shard, Shards, actor::Args, actor::ShardActor};
 use plimsoll_model::ShardId;
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// A shard may crash this often within [`CRASH_WINDOW`]; once more stops the node.
 const CRASHES: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
-
-/// All shards of this node, by number.
-#[derive(Clone)]
-pub struct Shards(Arc<Vec<Shard>>);
-
-impl Shards {
-    /// The shard that owns `hash`.
-    pub fn owner(&self, hash: u64) -> &Shard {
-        &self.0[ShardId::of_hash(hash, self.0.len() as u16).0 as usize]
-    }
-
-    /// The shard with this number.
-    pub fn get(&self, id: ShardId) -> Option<&Shard> {
-        self.0.get(id.0 as usize)
-    }
-
-    /// Every shard in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Shard> {
-        self.0.iter()
-    }
-
-    /// Number of shards of the cluster.
-    pub fn count(&self) -> u16 {
-        self.0.len() as u16
-    }
-
-    /// Whether every shard takes writes.
-    pub fn all_live(&self) -> bool {
-        self.0.iter().all(Shard::is_live)
-    }
-}
+/// How long a replica may take to end its work.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Starts the shard actors and restarts from disk the one that crashes.
 pub struct Supervisor;
@@ -59,24 +29,25 @@ pub struct State {
     crashes: Vec<(Instant, ShardId)>,
 }
 
-/// What the supervisor tells itself.
+/// What the supervisor can be asked.
 pub enum Msg {
-    /// Start this shard again.
+    /// Open replicas, all at a time, unless they are open; told when that is done.
+    Open(Vec<ShardId>, Option<oneshot::Sender<()>>),
+    /// Close a replica and delete its data: this node is no member of its group any more.
+    Destroy(ShardId),
+    /// Start this replica again.
     Restart(ShardId),
 }
 
 impl Supervisor {
-    /// Starts `count` shards and waits until all are ready. A shard that keeps crashing ends the node through `fatal`.
+    /// Starts without a replica. One that keeps crashing ends the node through `fatal`.
     pub async fn start(
-        count: u16,
+        shards: Shards,
         setup: Setup,
         fatal: mpsc::Sender<String>,
-    ) -> anyhow::Result<(Shards, ActorRef<Msg>)> {
-        let shards = (0..count).map(|i| Shard::new(ShardId(i), setup.credit_bytes)).collect();
-        let shards = Shards(Arc::new(shards));
-        let start = Start { shards: shards.clone(), setup, fatal };
-        let (me, _) = Supervisor::spawn(None, Supervisor, start).await?;
-        Ok((shards, me))
+    ) -> anyhow::Result<ActorRef<Msg>> {
+        let start = Start { shards, setup, fatal };
+        Ok(Supervisor::spawn(None, Supervisor, start).await?.0)
     }
 }
 
@@ -85,30 +56,36 @@ impl Actor for Supervisor {
     type State = State;
     type Arguments = Start;
 
-    async fn pre_start(&self, me: ActorRef<Msg>, start: Start) -> Result<State, ActorProcessingErr> {
-        let cell = me.get_cell();
-        let all = start.shards.iter().map(|s| launch(s, &start.setup, &cell));
-        let mut running = HashMap::new();
-        for (id, started) in futures::future::join_all(all).await {
-            running.insert(started.map_err(|e| format!("{id}: {e}"))?, id);
-        }
-        Ok(State { start, running, crashes: Vec::new() })
+    async fn pre_start(&self, _: ActorRef<Msg>, start: Start) -> Result<State, ActorProcessingErr> {
+        Ok(State { start, running: HashMap::new(), crashes: Vec::new() })
     }
 
-    async fn handle(
-        &self,
-        me: ActorRef<Msg>,
-        Msg::Restart(id): Msg,
-        state: &mut State,
-    ) -> Result<(), ActorProcessingErr> {
-        let Some(shard) = state.start.shards.get(id) else { return Ok(()) };
-        match launch(shard, &state.start.setup, &me.get_cell()).await.1 {
-            Ok(actor) => {
-                tracing::info!(shard = %id, "restarted from disk");
-                metrics::counter!("plimsoll_shard_restarts_total").increment(1);
-                state.running.insert(actor, id);
+    async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Open(ids, done) => {
+                let new: Vec<ShardId> =
+                    ids.into_iter().filter(|id| state.start.shards.local(*id).is_none()).collect();
+                for id in &new {
+                    state.start.shards.put(Shard::new(
+                        *id,
+                        state.start.setup.credit_bytes,
+                        state.start.setup.disk.clone(),
+                    ));
+                }
+                state.launch(&me, new).await;
+                if let Some(done) = done {
+                    // whoever waited may have been stopped
+                    let _ = done.send(());
+                }
             }
-            Err(e) => state.crashed(&me, id, &e.to_string()).await,
+            Msg::Destroy(id) => state.destroy(id).await,
+            Msg::Restart(id) => {
+                state.launch(&me, vec![id]).await;
+                if state.start.shards.local(id).is_some_and(|s| s.is_live()) {
+                    tracing::info!(shard = %id, "restarted from disk");
+                    metrics::counter!("plimsoll_shard_restarts_total").increment(1);
+                }
+            }
         }
         Ok(())
     }
@@ -129,10 +106,43 @@ impl Actor for Supervisor {
 }
 
 impl State {
+    /// Starts the actors of replicas; one that cannot be opened counts as a crash.
+    async fn launch(&mut self, me: &ActorRef<Msg>, ids: Vec<ShardId>) {
+        let shards = ids.iter().filter_map(|id| self.start.shards.local(*id));
+        let starts = shards.map(|handle| {
+            let (id, args) = (handle.id, Args { handle, setup: self.start.setup.clone() });
+            let spawned = ShardActor::spawn_linked(None, ShardActor, args, me.get_cell());
+            async move { (id, spawned.await) }
+        });
+        for (id, started) in futures::future::join_all(starts).await {
+            match started {
+                Ok((actor, _)) => drop(self.running.insert(actor.get_id(), id)),
+                Err(e) => self.crashed(me, id, &e.to_string()).await,
+            }
+        }
+    }
+
+    async fn destroy(&mut self, id: ShardId) {
+        let Some(shard) = self.start.shards.remove(id) else { return };
+        self.running.retain(|_, of| *of != id);
+        if let Some(live) = shard.withdraw() {
+            // the actor ends its group
+            if let Err(e) = live.actor.stop_and_wait(None, Some(STOP_LIMIT)).await {
+                tracing::warn!(shard = %id, error = %e, "the actor of a replica did not end");
+            }
+            if let Err(e) = live.group.shutdown().await {
+                tracing::debug!(shard = %id, error = %e, "the raft group had ended");
+            }
+        }
+        if let Err(e) = self.start.setup.destroy(id).await {
+            tracing::error!(shard = %id, error = %e, "the data of a replica was not deleted");
+        }
+    }
+
     /// Takes the dead replica's group down, then asks for a restart, or ends the node when it crashes in a loop.
     async fn crashed(&mut self, me: &ActorRef<Msg>, id: ShardId, error: &str) {
         tracing::error!(shard = %id, error, "shard crashed; restarting it from disk");
-        if let Some(live) = self.start.shards.get(id).and_then(Shard::withdraw)
+        if let Some(live) = self.start.shards.local(id).and_then(|s| s.withdraw())
             && let Err(e) = live.group.shutdown().await
         {
             tracing::warn!(shard = %id, error = %e, "the raft group did not end in good order");
@@ -148,14 +158,4 @@ impl State {
         }
         drop(me.send_after(RESTART_PAUSE, move || Msg::Restart(id)));
     }
-}
-
-async fn launch(
-    shard: &Shard,
-    setup: &Setup,
-    parent: &ActorCell,
-) -> (ShardId, Result<ActorId, ractor::SpawnErr>) {
-    let args = Args { handle: shard.clone(), setup: setup.clone() };
-    let spawned = ShardActor::spawn_linked(None, ShardActor, args, parent.clone()).await;
-    (shard.id, spawned.map(|(actor, _)| actor.get_id()))
 }

@@ -16,9 +16,13 @@ mod head;
 mod index;
 mod select;
 mod shard;
+mod transfer;
 
 pub use disk::database::{Database, DatabaseMemory, Options};
 pub use error::Error;
 pub use head::Counters;
 pub use select::Selection;
-pub use shard::{Applied, AppliedError, Cardinality, Checkpoint, Compacted, Expired, Shard, Statistics};
+pub use shard::{
+    Applied, AppliedError, Cardinality, Checkpoint, Compacted, Digest, Expired, Shard, Statistics,
+};
+pub use transfer::{ShardSnapshot, Staged};

@@ -4,6 +4,7 @@ mod damage;
 mod journeys;
 mod model;
 mod together;
+mod transfer;
 
 use crate::{Applied, Database, Options, Shard};
 use plimsoll_model::{BatchBuilder, Labels, Matcher, Samples, SeriesRef, ShardId, Target, TimeRange, varint};
