@@ -11,7 +11,7 @@ use crate::http::{self, AppState};
 use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
-use crate::shard::{Fault, Setup, Shards, Supervisor, failover};
+use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
 use plimsoll_cluster_config::{Origin, Settings};
@@ -42,7 +42,7 @@ pub struct Node {
     app: AppState,
     database: Arc<plimsoll_storage::Database>,
     log: Log,
-    supervisor: ractor::ActorRef<crate::shard::SupervisorMsg>,
+    supervisor: SupervisorHandle,
     fatal: mpsc::Receiver<String>,
     stop: watch::Sender<bool>,
     leaving: Arc<AtomicBool>,
@@ -186,7 +186,7 @@ impl Node {
                 tracing::warn!(shard = %shard.id, error = %e, "no checkpoint; the next start replays the log");
             }
         }
-        let _ = self.supervisor.stop_and_wait(None, Some(drain)).await;
+        self.supervisor.stop(drain).await;
         self.app.cluster.stop().await;
         self.log.close().await;
         tracing::info!("stopped");
