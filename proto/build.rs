@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "plimsoll/v1/samples.proto",
     "plimsoll/v1/write.proto",
     "plimsoll/v1/query.proto",
     "plimsoll/v1/admin.proto",
+    "plimsoll/v1/peer.proto",
     "prometheus/remote_write_v1.proto",
     "prometheus/remote_write_v2.proto",
 ];
@@ -20,6 +21,9 @@ fn main() {
     tonic_prost_build::configure()
         .build_transport(true)
         .codec_path("crate::codec::BoundedCodec")
+        // batches and log entries pass through without a copy
+        .bytes(".plimsoll.v1.PeerMessage.body")
+        .bytes(".plimsoll.v1.PeerPiece.body")
         .compile_fds(descriptors)
         .expect("code is generated from valid descriptors");
 }

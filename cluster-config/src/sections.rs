@@ -70,6 +70,9 @@ section! {
         listen: SocketAddr = (Ipv4Addr::LOCALHOST, 7777).into(),
         /// Address for other nodes, where they shall not use `listen`.
         peer_listen: Option<SocketAddr> = None,
+        /// HOST:PORT that other nodes and clients are told; `listen` (and `peer_listen`) where it is not set. Needed where
+        /// the node listens on all addresses or behind a translation of addresses.
+        advertise: Option<String> = None,
         /// Addresses of nodes of the cluster to join; any one that answers is enough.
         join: Vec<String> = Vec::new(),
         /// Name of the zone (rack, data centre) that this node shares a fate with; replicas are spread over zones.
@@ -107,6 +110,20 @@ section! {
         /// Number of shards, 1 to 256. Sixteen keep the cores of a small machine busy and a cluster of some ten nodes
         /// balanced.
         count: u64 = 16,
+    }
+}
+
+section! {
+    /// What the cluster does by itself.
+    Cluster = "cluster" {
+        /// A node that is silent for longer has its replicas rebuilt on other nodes. Long enough for a reboot or an upgrade;
+        /// the data is whole meanwhile, with one replica less.
+        replace_after: Period = Period::minutes(5),
+        /// Shards whose replicas are moved at a time; more are done sooner and disturb more.
+        moves: u64 = 4,
+        /// Bytes a second that a node sends to others for moves, all together. At this rate 100 GB take half an hour from
+        /// one node, and less from several.
+        move_rate: Size = Size::mib(64),
     }
 }
 

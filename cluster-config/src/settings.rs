@@ -3,7 +3,7 @@
 use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
-use crate::sections::{Access, Ingest, Log, Node, Query, Section, Shards, Storage, Tls};
+use crate::sections::{Access, Cluster, Ingest, Log, Node, Query, Section, Shards, Storage, Tls};
 use crate::setting::Key;
 use crate::suggest;
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub struct Settings {
     pub storage: Storage,
     /// `[shards]`
     pub shards: Shards,
+    /// `[cluster]`
+    pub cluster: Cluster,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[query]`
@@ -54,6 +56,7 @@ impl Settings {
             Node::KEYS,
             Storage::KEYS,
             Shards::KEYS,
+            Cluster::KEYS,
             Ingest::KEYS,
             Query::KEYS,
             Tls::KEYS,
@@ -79,6 +82,7 @@ impl Settings {
             "node" => self.node.show(key.name),
             "storage" => self.storage.show(key.name),
             "shards" => self.shards.show(key.name),
+            "cluster" => self.cluster.show(key.name),
             "ingest" => self.ingest.show(key.name),
             "query" => self.query.show(key.name),
             "tls" => self.tls.show(key.name),
@@ -96,6 +100,7 @@ impl Settings {
             "node" => self.node.set(key.name, &given),
             "storage" => self.storage.set(key.name, &given),
             "shards" => self.shards.set(key.name, &given),
+            "cluster" => self.cluster.set(key.name, &given),
             "ingest" => self.ingest.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
             "tls" => self.tls.set(key.name, &given),

@@ -28,6 +28,15 @@ impl Settings {
         let odd_peer = self.node.join.iter().find(|peer| !is_host_and_port(peer));
         refuse("node.join", odd_peer.map(|peer| format!("`{peer}` is not HOST:PORT, such as 10.0.0.1:7777")));
 
+        let advertise = self.node.advertise.as_deref().filter(|a| !is_host_and_port(a));
+        refuse(
+            "node.advertise",
+            advertise.map(|a| format!("`{a}` is not HOST:PORT, such as db1.example:7777")),
+        );
+        let cluster = &self.cluster;
+        refuse("cluster.replace_after", period(cluster.replace_after, Period::seconds(2), Period::days(30)));
+        refuse("cluster.move_rate", size(cluster.move_rate, Size::kib(64), Size::gib(100)));
+        refuse("cluster.moves", number(cluster.moves, 1, 64));
         refuse("shards.count", number(self.shards.count, 1, 256));
 
         let storage = &self.storage;

@@ -1,13 +1,18 @@
 //! A Plimsoll node.
 //!
-//! A sample's way in: [`http`] (bytes) → [`collector`] (decode, route, split) → [`shard`] (raft log, storage) → ack.
+//! A sample's way in: [`http`] (bytes) → [`collector`] (decode, route, split) → [`shard`] (the leader here, or by
+//! [`peer`] on another node; raft log, storage) → ack.
 //!
 //! A query's way out: [`http`] (parse, limits) → [`query`] (admission, deadline, list of running queries) →
-//! [`aggregator`] (one a query: joins what the shards answer) → [`shard::source`] (a shared snapshot of storage)
-//! → JSON.
+//! [`aggregator`] (one a query: joins what the shards answer, here or by [`peer`] elsewhere) → [`shard::source`] (a
+//! shared snapshot of storage) → JSON.
 //!
-//! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse. [`host`], [`demo`] and [`telemetry`] stand
-//! beside: samples that the node itself makes.
+//! A change of the cluster: [`http`] → [`cluster`] (the ownership group) → [`placement`] (who should hold what) →
+//! [`shard::walk`] (each leader moves its own group).
+//!
+//! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
+//! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
+//! part of one.
 
 pub mod access;
 pub mod aggregator;
@@ -16,8 +21,9 @@ pub mod cluster;
 pub mod collector;
 pub mod demo;
 pub mod disk;
-pub mod host;
 pub mod http;
+pub mod peer;
+pub mod placement;
 pub mod query;
 pub mod shard;
 pub mod telemetry;

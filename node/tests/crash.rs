@@ -22,9 +22,9 @@ fn rows(count: usize, at: i64) -> Vec<Row> {
 fn stored(node: &Node) -> usize {
     let matchers = [Matcher::equal(METRIC_NAME, "crash_test")];
     let mut samples = 0;
-    for shard in node.shards().iter() {
+    for shard in node.shards().locals() {
         let live = shard.live().expect("the shard is live");
-        let selection = live.storage.select(&matchers, TimeRange::ALL).expect("a selection");
+        let selection = live.storage().select(&matchers, TimeRange::ALL).expect("a selection");
         let mut read = Vec::new();
         selection.read(0..selection.len(), &mut read).expect("samples");
         samples += read.iter().map(plimsoll_model::Samples::len).sum::<usize>();

@@ -1,11 +1,11 @@
 //! Members of a group: who belongs to it, and what they send.
 
+use crate::Error;
 use crate::group::Group;
 use crate::position::Position;
 use crate::raft::{Types, Vote};
-use crate::snapshot::{Arriving, SnapshotData, meta};
+use crate::snapshot::{self, SnapshotData, meta};
 use crate::wire::{self, Request};
-use crate::{Error, MachineError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use openraft::ChangeMembers;
@@ -13,8 +13,18 @@ use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::ClientWriteResponse;
 use plimsoll_model::NodeId;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long after one survivor the next one stands: an election takes a few messages and an fsync.
+const ELECTION_TURN: Duration = Duration::from_millis(150);
+
+/// How often a survivor tries while the dead leader's lease may still last.
+const ELECTION_RETRY: Duration = Duration::from_millis(40);
+
+/// Tries without any leader after which the election under way is taken for lost.
+const UNDECIDED_TRIES: u32 = 8;
 
 type Changed = Result<ClientWriteResponse<Types>, RaftError<Types, ClientWriteError<Types>>>;
 
@@ -91,6 +101,48 @@ impl Group {
         )
     }
 
+    /// Replaces a leader whose node is known to be dead, as soon as the voters' lease of it has run out and
+    /// without waiting for an election time-out. To be called on every member that saw it die; they take turns,
+    /// so that they do not split the votes. Answers when `dead` does not lead here any more, or when no majority
+    /// agreed within `limit`; a member that does not vote answers at once.
+    pub fn replace_leader(&self, dead: NodeId, limit: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let replaced = async {
+                let mut watch = self.watch();
+                let turn = ELECTION_TURN * self.turn(dead, &watch.now().voters);
+                let mut undecided = 0;
+                tokio::time::sleep(turn).await;
+                loop {
+                    let status = watch.now();
+                    // With no leader known an election is under way: a second one would only disturb it.
+                    undecided = if status.leader.is_none() { undecided + 1 } else { 0 };
+                    if !status.voters.contains(&self.inner.node)
+                        || status.leader.is_some_and(|leader| leader != dead)
+                        || status.stopped.is_some()
+                    {
+                        return Ok(());
+                    }
+                    if undecided == 0 || undecided > UNDECIDED_TRIES {
+                        self.elect().await?;
+                    }
+                    // Refused at once, and at no cost, while the lease lasts.
+                    let _ = tokio::time::timeout(ELECTION_RETRY, watch.changed()).await;
+                }
+            };
+            let waited_ms = limit.as_millis() as u64;
+            let timeout = Error::Timeout { group: self.inner.id, what: "a new leader", waited_ms };
+            tokio::time::timeout(limit, replaced).await.unwrap_or(Err(timeout))
+        })
+    }
+
+    /// Which of the survivors stands first differs from group to group, to spread what the dead node led.
+    fn turn(&self, dead: NodeId, voters: &[NodeId]) -> u32 {
+        let survivors: Vec<NodeId> = voters.iter().copied().filter(|voter| *voter != dead).collect();
+        let here = survivors.iter().position(|voter| *voter == self.inner.node).unwrap_or(0);
+        let first = (self.inner.id.0 % survivors.len().max(1) as u64) as usize;
+        ((here + survivors.len() - first) % survivors.len().max(1)) as u32
+    }
+
     /// Answers a peer's request.
     pub fn handle(&self, request: Bytes) -> BoxFuture<'_, Result<Bytes, Error>> {
         Box::pin(async move {
@@ -121,18 +173,10 @@ impl Group {
             let head = wire::read_snapshot_head(&head)?;
             let position = Position::decode(&head.position)
                 .ok_or_else(|| Error::Protocol { reason: "a foreign position".to_owned() })?;
-            let machine = std::sync::Arc::clone(&self.inner.machine);
-            let stage = move || {
-                let mut source = Arriving::new(head.position.clone(), pieces);
-                let staged = machine.stage(&head.position, &mut source)?;
-                if source.is_whole() {
-                    return Ok(staged);
-                }
-                Err(MachineError::new("the machine did not read all of the snapshot"))
-            };
-            let staged = tokio::task::spawn_blocking(stage).await;
-            let staged = staged.unwrap_or_else(|error| Err(MachineError::new(error))).map_err(|error| {
-                Error::Protocol { reason: format!("a snapshot was not received: {error}") }
+            let machine = Arc::clone(&self.inner.machine);
+            let staged = snapshot::receive(machine, head.position, pieces, self.inner.log.blocking()).await;
+            let staged = staged.map_err(|error| Error::Protocol {
+                reason: format!("a snapshot was not received: {error}"),
             })?;
             let snapshot =
                 openraft::Snapshot { meta: meta(&position), snapshot: SnapshotData::Staged(staged) };

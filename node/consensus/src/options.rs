@@ -45,6 +45,9 @@ pub struct Options {
     pub election_min_ms: u64,
     /// The longest one; also how long a leader's lease lasts, so fail-over takes up to twice as long.
     pub election_max_ms: u64,
+    /// How long an append to a member may take before it is sent anew, in milliseconds. Heartbeats go beside
+    /// appends and do not wait for them.
+    pub append_timeout_ms: u64,
     /// The largest command in bytes.
     pub max_command_bytes: usize,
     /// Bytes of commands that may wait for their entries; beyond, proposals are refused as busy.
@@ -60,6 +63,9 @@ impl Default for Options {
             heartbeat_ms: 200,
             election_min_ms: 650,
             election_max_ms: 900,
+            // An append ends with an fsync over there: a time-out within what a loaded disk takes would send
+            // the same entries again and again. A dead connection ends it sooner.
+            append_timeout_ms: 2000,
             max_command_bytes: 32 << 20,
             max_waiting_bytes: 64 << 20,
             keep_for_peers: 20_000,

@@ -1,5 +1,6 @@
 //! openraft's network over a [`Transport`].
 
+use crate::blocking::Blocking;
 use crate::options::GroupId;
 use crate::raft::{Snapshot, Types, Vote};
 use crate::snapshot::{self, SnapshotData};
@@ -18,6 +19,7 @@ use plimsoll_model::NodeId;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Pieces of a snapshot that wait for the transport; each is about a MiB.
@@ -28,6 +30,8 @@ pub(crate) struct Peers {
     pub(crate) group: GroupId,
     pub(crate) node: NodeId,
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) append_timeout: Duration,
+    pub(crate) blocking: Blocking,
 }
 
 pub(crate) struct Peer {
@@ -35,22 +39,36 @@ pub(crate) struct Peer {
     node: NodeId,
     to: NodeId,
     transport: Arc<dyn Transport>,
+    /// How long an append may take; a heartbeat goes by openraft's limit.
+    append_timeout: Option<Duration>,
+    blocking: Blocking,
+}
+
+impl Peers {
+    fn peer(&self, target: u64, append_timeout: Option<Duration>) -> Peer {
+        let (transport, to) = (Arc::clone(&self.transport), NodeId(target));
+        Peer { group: self.group, node: self.node, to, transport, append_timeout, blocking: self.blocking }
+    }
 }
 
 impl RaftNetworkFactory<Types> for Peers {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, _node: &()) -> Peer {
-        let transport = Arc::clone(&self.transport);
-        Peer { group: self.group, node: self.node, to: NodeId(target), transport }
+        self.peer(target, Some(self.append_timeout))
+    }
+
+    // Its own client, because openraft uses a client for one thing at a time: an append that waits for a slow
+    // disk must not hold heartbeats back, or the lease ends and a healthy leader is replaced.
+    async fn new_heartbeat_client(&mut self, target: u64, _node: &()) -> Peer {
+        self.peer(target, None)
     }
 }
 
 type Failure = RPCError<Types, Infallible>;
 
 impl Peer {
-    async fn ask(&self, action: RPCTypes, request: Request, option: &RPCOption) -> Result<Bytes, Failure> {
-        let limit = option.soft_ttl();
+    async fn ask(&self, action: RPCTypes, request: Request, limit: Duration) -> Result<Bytes, Failure> {
         let call = self.transport.call(self.to, self.group, request.encode());
         match tokio::time::timeout(limit, call).await {
             Ok(answer) => answer.map_err(failure),
@@ -78,7 +96,8 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::AppendEntries, Request::Append(rpc), &option).await?;
+        let limit = self.append_timeout.unwrap_or(option.hard_ttl());
+        let answer = self.ask(RPCTypes::AppendEntries, Request::Append(rpc), limit).await?;
         wire::read_append_answer(&answer).map_err(unreadable)
     }
 
@@ -87,7 +106,7 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::Vote, Request::Vote(rpc), &option).await?;
+        let answer = self.ask(RPCTypes::Vote, Request::Vote(rpc), option.hard_ttl()).await?;
         wire::read_vote_answer(&answer).map_err(unreadable)
     }
 
@@ -97,7 +116,7 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::Vote, Request::PreVote(rpc), &option).await?;
+        let answer = self.ask(RPCTypes::Vote, Request::PreVote(rpc), option.hard_ttl()).await?;
         wire::read_vote_answer(&answer).map_err(unreadable)
     }
 
@@ -106,7 +125,7 @@ impl RaftNetworkV2<Types> for Peer {
         rpc: TransferLeaderRequest<Types>,
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<Types>, Failure> {
-        let answer = self.ask(RPCTypes::TransferLeader, Request::Transfer(rpc), &option).await?;
+        let answer = self.ask(RPCTypes::TransferLeader, Request::Transfer(rpc), option.hard_ttl()).await?;
         wire::read_transfer_answer(&answer).map_err(unreadable)
     }
 
@@ -124,12 +143,12 @@ impl RaftNetworkV2<Types> for Peer {
         let failed = |error: &crate::MachineError| StreamingError::Unreachable(Unreachable::new(error));
         // The state is opened only now, and says itself what it covers: that is never less than openraft's
         // snapshot, and the peer may be further than the leader believes.
-        let opened = tokio::task::spawn_blocking(move || machine.snapshot()).await;
+        let opened = self.blocking.run(move || machine.snapshot()).await;
         let opened = opened.unwrap_or_else(|error| Err(crate::MachineError::new(error)));
-        let mut source = opened.map_err(|error| failed(&error))?;
+        let source = opened.map_err(|error| failed(&error))?;
         let head = wire::snapshot_head(&vote, source.position().to_vec());
         let (sender, receiver) = mpsc::channel(SNAPSHOT_PIECES);
-        let reading = tokio::task::spawn_blocking(move || snapshot::send(source.as_mut(), &sender));
+        let reading = tokio::spawn(snapshot::send(source, sender, self.blocking));
         let sending = self.transport.send_snapshot(self.to, self.group, head, receiver);
         let answer = match select(sending, pin!(cancel)).await {
             Either::Left((answer, _)) => answer,

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 const NODE: NodeId = NodeId(1);
 const GROUP: GroupId = GroupId(0x100);
+const OTHER: GroupId = GroupId(0x101);
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Opens a log whose former owner may still be letting go of it.
@@ -280,4 +281,45 @@ async fn a_group_runs_once_in_a_process_and_can_be_erased() {
     group.initialize_alone().await.expect("it is new");
     group.wait_ready(LIMIT).await.expect("gets ready");
     assert_eq!(machine.commands(), Vec::<Bytes>::new());
+}
+
+#[tokio::test]
+async fn a_forgotten_group_begins_empty_and_keeps_its_vote() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = LogOptions { file_bytes: 64 << 10, ..LogOptions::default() };
+    let log = open(dir.path(), &options).await;
+    let other = ready(&log, OTHER, &Keeper::on(&Arc::default())).await;
+    let group = ready(&log, GROUP, &Keeper::on(&Arc::default())).await;
+    for number in 0..20 {
+        group.propose(command(number)).await.expect("done");
+    }
+    let term = group.status().term;
+    assert!(term > 0);
+    group.shutdown().await.expect("stops");
+    drop(group);
+    log.forget_group(GROUP).await.expect("forgets");
+    log.forget_group(GROUP).await.expect("twice is fine");
+    log.forget_group(GroupId(999)).await.expect("a group that never was is forgotten already");
+    // Old files go, with all that the group ever wrote; what is left must still say the same.
+    for _ in 0..60 {
+        other.propose(Bytes::from(vec![7; 4096])).await.expect("done");
+    }
+    other.checkpoint().await.expect("a checkpoint");
+    log.purge().expect("purges");
+    other.shutdown().await.expect("stops");
+    drop(other);
+    log.close().await;
+    for _ in 0..2 {
+        let log = open(dir.path(), &options).await;
+        let machine = Keeper::on(&Arc::default());
+        let group = start(&log, GROUP, &machine).await;
+        let status = group.status();
+        assert_eq!((status.term, status.last_log, status.leader), (term, None, None), "{status:?}");
+        assert!(!status.is_leader && status.voters.is_empty(), "{status:?}");
+        let error = group.initialize(&[NODE]).await.expect_err("it had members once");
+        assert!(matches!(error, Error::Initialized { .. }), "{error:?}");
+        group.shutdown().await.expect("stops");
+        drop(group);
+        log.close().await;
+    }
 }

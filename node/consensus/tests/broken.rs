@@ -8,7 +8,7 @@ use plimsoll_consensus::{Error, Group, GroupId, Log, LogOptions, NoPeers, Option
 use plimsoll_model::{Fault, NodeId};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -63,9 +63,30 @@ async fn a_machine_that_panics_is_started_again_from_the_log(dir: &Path) {
     group.propose(Bytes::from_static(b"three")).await.expect("done");
 }
 
+async fn a_write_that_hangs_shows_while_it_hangs(dir: &Path) {
+    let log = Log::open(dir, LogOptions::default()).expect("opens");
+    let (group, _) = start(&log, 0x100, &Arc::default()).await;
+    group.propose(Bytes::from_static(b"quick")).await.expect("done");
+    fail::cfg("consensus::log::write", "pause").expect("a fail point");
+    let waiting = group.enqueue(Bytes::from_static(b"slow")).await.expect("handed in");
+    let deadline = Instant::now() + LIMIT;
+    while log.stalled_for() < Some(Duration::from_millis(300)) {
+        assert!(Instant::now() < deadline, "{:?}", log.stalled_for());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fail::remove("consensus::log::write");
+    waiting.await.expect("done in the end");
+    while log.stalled_for().is_some() {
+        assert!(Instant::now() < deadline, "nothing is under way any more");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(log.stats().slowest_recent_nanos >= 300_000_000, "{:?}", log.stats());
+}
+
 #[tokio::test]
 async fn failures_of_disk_and_machine_lose_nothing_acknowledged() {
     let dir = tempfile::tempdir().expect("a directory");
     a_failed_write_stops_every_group_and_acknowledges_nothing(&dir.path().join("disk")).await;
     a_machine_that_panics_is_started_again_from_the_log(&dir.path().join("machine")).await;
+    a_write_that_hangs_shows_while_it_hangs(&dir.path().join("hangs")).await;
 }

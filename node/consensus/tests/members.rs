@@ -56,6 +56,16 @@ impl Cluster {
         Self { net, nodes }
     }
 
+    /// Starts a node again whose group was shut down, from its log and what its machine saved.
+    async fn restart(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        node.machine = Keeper::on(&node.disk);
+        let (machine, transport) = (node.machine.clone(), self.net.of(id(index)));
+        let group = Group::start(GROUP, id(index), &node.log, machine, transport, options()).await;
+        node.group = group.expect("starts");
+        self.net.connect(&node.group);
+    }
+
     fn ids(&self) -> Vec<NodeId> {
         (0..self.nodes.len()).map(id).collect()
     }
@@ -249,6 +259,30 @@ async fn a_leader_purges_what_all_members_have() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_was_removed_and_forgotten_can_come_back_under_its_id() {
+    let mut cluster = Cluster::of(3).await;
+    let leader = cluster.leader(None).await;
+    let (kept, gone) = ((leader + 1) % 3, (leader + 2) % 3);
+    let group = cluster.nodes[leader].group.clone();
+    propose(&group, 0..50).await;
+    cluster.wait_applied(gone, &commands(0..50)).await;
+    group.change_voters(&[id(leader), id(kept)], false).await.expect("removes");
+    let term = cluster.nodes[gone].group.status().term;
+    cluster.nodes[gone].group.shutdown().await.expect("stops");
+    cluster.nodes[gone].log.forget_group(GROUP).await.expect("forgets");
+    cluster.nodes[gone].disk = Arc::default();
+    propose(&group, 50..80).await;
+    cluster.restart(gone).await;
+    let status = cluster.nodes[gone].group.status();
+    assert_eq!((status.term, status.last_log), (term, None), "{status:?}");
+    group.add_learner(id(gone)).await.expect("adds");
+    group.wait_caught_up(id(gone), LIMIT).await.expect("catches up");
+    group.change_voters(&cluster.ids(), true).await.expect("promotes");
+    propose(&group, 80..90).await;
+    cluster.wait_applied(gone, &commands(0..90)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_that_all_restart_lose_nothing() {
     let mut cluster = Cluster::of(3).await;
     let mut done = 0;
@@ -259,14 +293,9 @@ async fn members_that_all_restart_lose_nothing() {
         if round == 1 {
             cluster.nodes[(leader + 1) % 3].group.checkpoint().await.expect("a checkpoint");
         }
-        for (index, node) in cluster.nodes.iter_mut().enumerate() {
-            node.group.shutdown().await.expect("stops");
-            node.machine = Keeper::on(&node.disk);
-            let machine = node.machine.clone();
-            let transport = cluster.net.of(id(index));
-            let group = Group::start(GROUP, id(index), &node.log, machine, transport, options()).await;
-            node.group = group.expect("starts");
-            cluster.net.connect(&node.group);
+        for index in 0..3 {
+            cluster.nodes[index].group.shutdown().await.expect("stops");
+            cluster.restart(index).await;
         }
         for index in 0..3 {
             cluster.nodes[index].group.wait_ready(LIMIT).await.expect("gets ready");

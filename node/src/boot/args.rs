@@ -6,6 +6,7 @@ use std::path::PathBuf;
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "Examples:
   plimsoll start --data-dir d1
+  plimsoll start --data-dir d2 --listen 127.0.0.1:7778 --join 127.0.0.1:7777
   plimsoll start --config plimsoll.toml
   PLIMSOLL_STORAGE__RETENTION=90d plimsoll start --data-dir d1")]
 pub struct StartArgs {
@@ -18,7 +19,10 @@ pub struct StartArgs {
     /// Address for other nodes, where they shall not use --listen
     #[arg(long, value_name = "HOST:PORT")]
     pub peer_listen: Option<String>,
-    /// A node of the cluster to join
+    /// Address that other nodes and clients are told [default: that of --listen]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub advertise: Option<String>,
+    /// A node of the cluster to join: any one that answers; may be given several times
     #[arg(long, value_name = "HOST:PORT")]
     pub join: Vec<String>,
     /// Settings file (TOML); see `plimsoll config check`
@@ -41,30 +45,10 @@ impl StartArgs {
             .flag("--data-dir", "node.data_dir", self.data_dir.as_ref().map(|d| d.display()))
             .flag("--listen", "node.listen", self.listen.as_ref())
             .flag("--peer-listen", "node.peer_listen", self.peer_listen.as_ref())
+            .flag("--advertise", "node.advertise", self.advertise.as_ref())
             .flag("--zone", "node.zone", self.zone.as_ref())
             .flag("--insecure", "node.insecure", self.insecure.then_some(true));
         let joined = (!self.join.is_empty()).then(|| self.join.join(","));
         Settings::load(args.flag("--join", "node.join", joined))
     }
-}
-
-/// Flags of `plimsoll demo`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:
-  plimsoll demo
-  plimsoll demo --agents 100 --listen 127.0.0.1:8888
-  plimsoll demo --data-dir demo-data          keeps what it wrote")]
-pub struct DemoArgs {
-    /// Simulated agents
-    #[arg(long, default_value_t = 12)]
-    pub agents: usize,
-    /// Address that serves HTTP and gRPC
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7777")]
-    pub listen: String,
-    /// Folder to keep the data in; without it a temporary one that goes with the demo
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Stop after so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    pub seconds: Option<u64>,
 }

@@ -3,15 +3,21 @@
 //! Owns: the data folder and its lock, the order of start and stop, signals.
 //! Does not own: what the parts do.
 //!
-//! Start: data folder, RocksDB and log, ownership group, shards (each replays its tail of the log), collector,
-//! queries, HTTP; only then is the node ready. Stop: no new connections, requests under way end, every shard
-//! writes a checkpoint, the log is closed.
+//! Start: data folder, RocksDB and log, identity (a new node founds a cluster or joins one), ownership group, the ways
+//! in and out, HTTP and the door for peers, then the shards (each replays its tail of the log); only then is the node
+//! ready. Stop: leaderships go to other nodes, no new connections, requests under way end, every shard writes a
+//! checkpoint, the log is closed.
 
+mod address;
 mod args;
+mod door;
 mod folder;
 mod node;
+mod ports;
+mod report;
 
-pub use args::{DemoArgs, StartArgs};
+pub use args::StartArgs;
+pub use door::NodeDoor;
 pub use node::Node;
 
 use std::time::Duration;

@@ -1,21 +1,28 @@
+use super::address::advertised;
+use super::door::NodeDoor;
 use super::folder::Folder;
+use super::ports::Ports;
+use super::report::Reporter;
 use crate::access::Access;
-use crate::cluster::Cluster;
+use crate::cluster::{Applicant, Cluster, Identity, check_seeds, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
 use crate::http::{self, AppState};
+use crate::peer::{self, Peers, Report, View, Watch};
+use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
-use crate::shard::{Fault, Setup, Shards, Supervisor};
+use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
-use plimsoll_cluster_config::Settings;
-use plimsoll_consensus::{Log, LogOptions, NoPeers};
+use plimsoll_cluster_config::{Origin, Settings};
+use plimsoll_consensus::{Log, LogOptions};
 use plimsoll_proto::ingest::Limits;
+use ractor::Actor;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -25,6 +32,8 @@ const METADATA_KEY: &[u8] = b"metric-metadata";
 const METADATA_INTERVAL: Duration = Duration::from_secs(60);
 /// Bytes of batches in flight a shard. A collector's whole credit may go to one shard.
 const SHARD_CREDIT_BYTES: usize = 64 << 20;
+/// How long a node that stops waits for others to take its leaderships.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// A running node.
 pub struct Node {
@@ -33,12 +42,12 @@ pub struct Node {
     app: AppState,
     database: Arc<plimsoll_storage::Database>,
     log: Log,
-    supervisor: ractor::ActorRef<crate::shard::SupervisorMsg>,
+    supervisor: SupervisorHandle,
     fatal: mpsc::Receiver<String>,
     stop: watch::Sender<bool>,
-    server: JoinHandle<()>,
-    saver: JoinHandle<()>,
-    watchers: [JoinHandle<()>; 2],
+    leaving: Arc<AtomicBool>,
+    servers: Vec<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Node {
@@ -50,27 +59,40 @@ impl Node {
     /// As [`Node::start`], with a fault that shards meet: for tests of what a crash does.
     pub async fn start_with(settings: Settings, fault: Option<Fault>) -> anyhow::Result<Self> {
         let started = Instant::now();
-        if !settings.node.join.is_empty() {
-            anyhow::bail!("--join: this version runs clusters of one node; leave node.join out");
-        }
         let access = Access::open(&settings)?;
         let folder = Folder::open(&settings.node.data_dir)?;
-        // the port first: an address in use must fail before minutes of replay
-        let listener = TcpListener::bind(settings.node.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another address with --listen", settings.node.listen)
-        })?;
-        let address = listener.local_addr()?;
+        // the ports first: an address in use must fail before minutes of replay
+        let ports = Ports::bind(&settings).await?;
         let recorder = telemetry::install_metrics()?;
         let (fatal_sender, fatal) = mpsc::channel(4);
         let (database, log) = open_stores(&folder, &settings, fatal_sender.clone()).await?;
-        let (disk, disk_watch) = watch_disk(&folder, &settings);
-        let cluster = Cluster::open(&database, &log, &settings, address).await?;
-        let setup = Setup {
-            node: cluster.node_id(),
+        let (disk, disk_watch) = watch_disk(&folder, &settings, log.clone());
+        let mut tasks = vec![disk_watch, tokio::spawn(access.clone().watch())];
+        let (shards, applicant) = enter(&settings, (&database, &log), &access, &ports).await?;
+        let cluster = shards.cluster().clone();
+        let (leaving, founding) =
+            (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(!cluster.identity().founded)));
+        let may_lead: Arc<dyn Fn() -> bool + Send + Sync> = {
+            let (leaving, disk) = (leaving.clone(), disk.clone());
+            Arc::new(move || !leaving.load(SeqCst) && disk.may_lead())
+        };
+        let reporter = Reporter {
+            shards: shards.clone(),
             database: database.clone(),
             log: log.clone(),
             disk: disk.clone(),
-            transport: Arc::new(NoPeers),
+            may_lead: may_lead.clone(),
+            sizes: parking_lot::Mutex::default(),
+        };
+        let report: Arc<dyn Fn() -> Report + Send + Sync> = Arc::new(move || reporter.report());
+        let setup = Setup {
+            cluster: cluster.clone(),
+            database: database.clone(),
+            log: log.clone(),
+            peers: shards.peers().clone(),
+            disk: disk.clone(),
+            founding: founding.clone(),
+            may_lead,
             retention_ms: millis(settings.storage.retention.duration()),
             checkpoint_interval: settings.storage.checkpoint_interval.duration(),
             head_bytes: settings.storage.head.bytes() as usize / usize::from(cluster.shard_count()).max(1),
@@ -79,26 +101,44 @@ impl Node {
             fault,
             maintenance: Arc::new(Semaphore::new(1)),
         };
+        let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender).await?;
+        let guards = (access.clone(), disk.clone());
+        let app = assemble(&settings, (&database, &log), guards, &shards, report.clone(), recorder, started)
+            .await?;
+        if let Some(saved) = database.get(METADATA_KEY)? {
+            app.metadata.load(&saved);
+        }
+        let (stop, stopping) = watch::channel(false);
+        let address = ports.address;
+        let metadata = app.metadata.clone();
+        let door = NodeDoor { shards: shards.clone(), metadata, disk, report: report.clone() };
+        let servers = ports.serve(&app, &access, Arc::new(door), stopping);
+        tasks.push(watch_peers(&shards, report));
+        tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
+        cluster.establish(&applicant, cluster.shard_count()).await?;
+        let replicas = Replicas { shards: shards.clone(), supervisor: supervisor.clone() };
+        replicas.open_all(database.shards()).await;
+        if founding.swap(false, SeqCst) {
+            let identity = Identity { founded: true, ..cluster.identity().clone() };
+            identity.save(&database)?;
+        }
         if access.has_tokens() && !access.has_root() && cluster.read(|s| access.tokens(s).is_empty()) {
             tracing::warn!(
                 "access.tokens is on and there is no token: set access.root_token_file to create the first"
             );
         }
-        let (shards, supervisor) = Supervisor::start(cluster.shard_count(), setup, fatal_sender).await?;
-        let app =
-            assemble(&settings, &database, &log, (access.clone(), disk), cluster, shards, recorder, started)
-                .await?;
-        if let Some(saved) = database.get(METADATA_KEY)? {
-            app.metadata.load(&saved);
-        }
-        let (stop, stopping) = watch::channel(false);
-        let router = http::router(app.clone());
-        let server = tokio::spawn(http::serve(listener, access.public_door(), router, stopping));
-        let watchers = [tokio::spawn(access.watch()), disk_watch];
-        let saver = tokio::spawn(save_metadata(app.metadata.clone(), database.clone()));
+        tasks.push(tokio::spawn(replicas.keep()));
+        tasks.push(tokio::spawn(cluster.clone().announce(applicant)));
+        tasks.push(tokio::spawn(members::keep(cluster)));
+        let placement = placement::Args {
+            shards,
+            replace_after: settings.cluster.replace_after.duration(),
+            moves: settings.cluster.moves as usize,
+        };
+        Placement::spawn(None, Placement, placement).await?;
         app.ready.store(true, std::sync::atomic::Ordering::Release);
         tracing::info!(%address, seconds = started.elapsed().as_secs_f64(), "ready");
-        Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, server, saver, watchers })
+        Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, leaving, servers, tasks })
     }
 
     /// Where the node listens.
@@ -129,25 +169,110 @@ impl Node {
     /// Stops in good order; requests under way get `drain`.
     pub async fn stop(self, drain: Duration) {
         self.app.ready.store(false, std::sync::atomic::Ordering::Release);
+        self.leave().await;
         // nobody listens when the server has ended already
         let _ = self.stop.send(true);
-        if tokio::time::timeout(drain, self.server).await.is_err() {
-            tracing::warn!("requests were still under way after {drain:?}; they end now");
+        for server in self.servers {
+            if tokio::time::timeout(drain, server).await.is_err() {
+                tracing::warn!("requests were still under way after {drain:?}; they end now");
+            }
         }
-        self.saver.abort();
-        self.watchers.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().for_each(JoinHandle::abort);
         if let Err(e) = self.database.put(METADATA_KEY, &self.app.metadata.save()) {
             tracing::warn!(error = %e, "metric metadata was not saved");
         }
-        for shard in self.app.shards.iter() {
+        for shard in self.app.shards.locals() {
             if let Err(e) = shard.checkpoint().await {
                 tracing::warn!(shard = %shard.id, error = %e, "no checkpoint; the next start replays the log");
             }
         }
-        let _ = self.supervisor.stop_and_wait(None, Some(drain)).await;
+        self.supervisor.stop(drain).await;
         self.app.cluster.stop().await;
         self.log.close().await;
         tracing::info!("stopped");
+    }
+
+    /// Hands leaderships to other nodes while they still can be asked, so that a restart is no fail-over.
+    async fn leave(&self) {
+        self.leaving.store(true, SeqCst);
+        let (began, view) = (Instant::now(), self.app.cluster.view());
+        let leads = || {
+            let lives = self.app.shards.locals().into_iter().filter_map(|s| s.live().ok());
+            let mut led = lives.map(|live| live.group.status()).filter(|status| status.is_leader);
+            led.any(|status| status.voters.iter().any(|n| view.is_alive(*n)))
+        };
+        while leads() && began.elapsed() < LEAVE_LIMIT {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Brings this node into its cluster: as its folder says, as a founder, or by asking to join.
+async fn enter(
+    settings: &Settings,
+    (database, log): (&Arc<plimsoll_storage::Database>, &Log),
+    access: &Access,
+    ports: &Ports,
+) -> anyhow::Result<(Shards, Applicant)> {
+    let dialler = access.clone();
+    let dial: peer::Dial = Arc::new(move |address: &str| {
+        let endpoint = dialler.peer_endpoint(address).map_err(|e| e.to_string())?;
+        Ok(dialler.connect(&peer::windows(endpoint)))
+    });
+    let peers = Peers::new(dial, settings.cluster.move_rate.bytes());
+    let (peer_address, address) = advertised(settings, ports.address, ports.peer_address);
+    let applicant = Applicant {
+        folder: 0,
+        peer_address,
+        address,
+        zone: settings.node.zone.clone().unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let identity = identity(database, settings, &peers, &applicant).await?;
+    let applicant = Applicant { folder: identity.folder, ..applicant };
+    peers.introduce(identity.node_id(), identity.cluster_id().to_string());
+    let cluster = Cluster::start(database, log, identity, peers.clone(), View::default()).await?;
+    Ok((Shards::new(cluster, peers), applicant))
+}
+
+/// Watches the peers, and replaces leaders on nodes that have died.
+fn watch_peers(shards: &Shards, report: Arc<dyn Fn() -> Report + Send + Sync>) -> JoinHandle<()> {
+    let watch = Watch::new(shards.peers().clone(), shards.cluster().view().clone(), report);
+    let shards = shards.clone();
+    tokio::spawn(watch.run(move || failover::replace_dead_leaders(&shards)))
+}
+
+/// Who this node is: as its folder says, or new; a new one founds a cluster unless it is told whom to join.
+async fn identity(
+    database: &plimsoll_storage::Database,
+    settings: &Settings,
+    peers: &Peers,
+    applicant: &Applicant,
+) -> anyhow::Result<Identity> {
+    let seeds = &settings.node.join;
+    let found = Identity::load(database)?;
+    match found {
+        Some(identity) if identity.is_complete() => {
+            let given = settings.origin("shards.count") != Origin::Default;
+            identity.check_shards(settings.shards.count, given)?;
+            if !seeds.is_empty() {
+                peers.introduce(identity.node_id(), identity.cluster_id().to_string());
+                check_seeds(peers, seeds).await?;
+            }
+            Ok(identity)
+        }
+        Some(_) if seeds.is_empty() => anyhow::bail!(
+            "this data folder began to join a cluster: start it with --join HOST:PORT again, or with a new --data-dir"
+        ),
+        None if seeds.is_empty() => {
+            let identity = Identity::founder(settings.shards.count as u16);
+            identity.save(database)?;
+            Ok(identity)
+        }
+        began => {
+            let identity = began.unwrap_or_else(Identity::joining);
+            join(database, peers, seeds, identity, applicant.clone()).await
+        }
     }
 }
 
@@ -179,11 +304,10 @@ async fn open_stores(
 
 async fn assemble(
     settings: &Settings,
-    database: &Arc<plimsoll_storage::Database>,
-    log: &Log,
+    (database, log): (&Arc<plimsoll_storage::Database>, &Log),
     (access, disk): (Access, disk::Health),
-    cluster: Cluster,
-    shards: Shards,
+    shards: &Shards,
+    report: Arc<dyn Fn() -> Report + Send + Sync>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     started: Instant,
 ) -> anyhow::Result<AppState> {
@@ -212,10 +336,11 @@ async fn assemble(
         settings: settings.clone(),
         database: database.clone(),
         log: log.clone(),
+        cluster: shards.cluster().clone(),
+        shards: shards.clone(),
+        report,
         disk,
         access,
-        cluster,
-        shards,
         collector,
         queries,
         metadata,
@@ -225,12 +350,12 @@ async fn assemble(
 }
 
 /// Begins to watch the disk; a node on a full one starts read-only.
-fn watch_disk(folder: &Folder, settings: &Settings) -> (disk::Health, JoinHandle<()>) {
+fn watch_disk(folder: &Folder, settings: &Settings, log: Log) -> (disk::Health, JoinHandle<()>) {
     let watch = disk::Watch {
         folders: vec![folder.store(), folder.log()],
         min_free: settings.storage.min_free_disk.bytes(),
         measure: Arc::new(disk::measure),
-        stalled: Arc::new(|| None),
+        stalled: Arc::new(move || log.stalled_for()),
     };
     let health = disk::Health::default();
     let judge = watch.first(&health);
@@ -273,7 +398,7 @@ mod tests {
         settings.shards.count = 1;
         let node = Node::start(settings).await.expect("a node");
         // axum tells its paths to Debug alone: `RouteId(7): "/api/v1/query"`
-        let router = format!("{:?}", http::router(node.app.clone()));
+        let router = format!("{:?}", http::router(node.app.clone(), None));
         let paths = router.split("RouteId(").filter_map(|part| part.split_once("): \"/"));
         let paths = paths.filter_map(|(_, rest)| rest.split('"').next()).map(|path| format!("/{path}"));
         let paths: BTreeSet<String> = paths.filter(|path| !path.contains("__private__")).collect();

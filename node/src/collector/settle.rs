@@ -15,8 +15,7 @@ pub(super) struct Settled {
 /// stays, and taking it again changes nothing.
 pub(super) async fn settle(parcels: Vec<Parcel>, shards: &Shards, routes: &Routes) -> Result<Settled, Error> {
     let acks = parcels.into_iter().map(|Parcel { shard: id, batch, keys }| async move {
-        let shard = shards.get(id).ok_or(crate::shard::Error::Unavailable(id))?;
-        let applied = shard.append(batch).await?;
+        let applied = shards.append(id, batch).await?;
         Ok::<_, crate::shard::Error>((id, keys, applied))
     });
     let mut settled = Settled::default();

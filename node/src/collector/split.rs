@@ -2,6 +2,7 @@ use super::routes::{Place, Route, Table};
 use super::{Row, msg::RowValue};
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
+use bytes::Bytes;
 use plimsoll_model::{BatchBuilder, Histogram, Labels, ShardId, Target, Timestamp};
 use plimsoll_proto::ingest::{self, Decoded, Limits, RawLabels, Refusal, Sink};
 use std::collections::HashMap;
@@ -50,7 +51,7 @@ pub(super) struct Part {
 /// What one shard gets of a request, ready to go.
 pub(super) struct Parcel {
     pub shard: ShardId,
-    pub batch: Vec<u8>,
+    pub batch: Bytes,
     /// Raw-label hash of each definition, in order.
     pub keys: Vec<u128>,
 }
@@ -61,7 +62,7 @@ pub(super) fn take(parts: &mut [Part]) -> Vec<Parcel> {
     filled
         .map(|(i, p)| Parcel {
             shard: ShardId(i as u16),
-            batch: p.builder.finish(),
+            batch: p.builder.finish().into(),
             keys: std::mem::take(&mut p.keys),
         })
         .collect()
@@ -118,15 +119,20 @@ impl<'a> Split<'a> {
         }
         let labels = raw.parse()?;
         let room = self.room.get_or_insert_with(|| {
-            let there: u64 =
-                self.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.series_count()).sum();
+            let there: u64 = self
+                .shards
+                .locals()
+                .iter()
+                .filter_map(|s| s.live().ok())
+                .map(|l| l.storage().series_count())
+                .sum();
             self.rules.max_series.saturating_sub(there)
         });
         if *room == 0 {
             return Err(Refusal::SeriesLimit);
         }
         *room -= 1;
-        let shard = self.shards.owner(labels.shard_hash()).id;
+        let shard = self.shards.owner(labels.shard_hash());
         let part = &mut self.parts[shard.0 as usize];
         let target = Target::Defined(part.builder.define(&labels));
         part.keys.push(key);

@@ -9,7 +9,7 @@ use std::time::Instant;
 /// `POST /api/v1/admin/checkpoint`: moves all heads into RocksDB and lets the log be cut.
 pub async fn checkpoint(State(app): State<AppState>) -> Result<Response, ApiError> {
     let began = Instant::now();
-    for shard in app.shards.iter() {
+    for shard in app.shards.locals() {
         shard.checkpoint().await?;
     }
     Ok(json::success(json!({"seconds": began.elapsed().as_secs_f64()}), &[]))
@@ -19,7 +19,7 @@ pub async fn checkpoint(State(app): State<AppState>) -> Result<Response, ApiErro
 pub async fn compact(State(app): State<AppState>) -> Result<Response, ApiError> {
     let began = Instant::now();
     let before = app.database.disk_bytes()?;
-    for shard in app.shards.iter() {
+    for shard in app.shards.locals() {
         shard.compact(true).await?;
     }
     app.log.purge().map_err(crate::shard::Error::from)?;

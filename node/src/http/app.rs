@@ -4,13 +4,16 @@ use crate::access::Access;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
 use crate::disk::Health;
-use crate::query::Queries;
+use crate::peer::Report;
+use crate::query::{Answers, Consistency, FanOut, Part, Queries, Question};
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
+use axum::http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use plimsoll_cluster_config::Settings;
 use plimsoll_consensus::Log;
 use plimsoll_model::{Labels, Matcher, TimeRange};
+use plimsoll_promql::Budget;
 use plimsoll_storage::Database;
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -34,6 +37,8 @@ pub struct Parts {
     pub cluster: Cluster,
     /// The shards.
     pub shards: Shards,
+    /// What this node says of itself.
+    pub report: Arc<dyn Fn() -> Report + Send + Sync>,
     /// Whether the disk takes more.
     pub disk: Health,
     /// Who may do what.
@@ -79,71 +84,105 @@ impl AppState {
         selectors: Vec<Vec<Matcher>>,
         limit: usize,
     ) -> Result<Cardinality, ApiError> {
+        let whole = Reading::default();
         if !selectors.is_empty() {
-            let selected: HashSet<Labels> =
-                self.each_selected(selectors, |shard, s| shard.series(s, TimeRange::ALL, usize::MAX)).await?;
+            let question = Question::Series { selectors, range: TimeRange::ALL, limit: u64::MAX };
+            let selected: HashSet<Labels> = self.labels(question, whole).await?.0;
             return Ok(Cardinality::of(&selected, limit));
         }
         // a shard's own leaders are not those of the whole: ask for more than is shown
-        let each = limit.saturating_mul(8).clamp(100, 10_000);
-        let parts: Vec<plimsoll_storage::Cardinality> =
-            self.each_shard(move |shard| Ok(vec![shard.cardinality(each)])).await?;
-        let mut found = Cardinality::join(parts, limit);
+        let each = limit.saturating_mul(8).clamp(100, 10_000) as u64;
+        let answers = self.ask(Question::Cardinality(each), whole).await?;
+        let part = |part| match part {
+            Part::Cardinality(part) => Some(part.into()),
+            _ => None,
+        };
+        let mut found = Cardinality::join(answers.parts.into_iter().filter_map(part).collect(), limit);
         // a value that lives on several shards is one value: count those that are shown anew, together
         for label in &mut found.labels {
-            let name = label.name.clone();
-            let values: HashSet<String> =
-                self.each_shard(move |shard| shard.label_values(&name, &[], TimeRange::ALL)).await?;
+            let question = Question::LabelValues {
+                name: label.name.clone(),
+                selectors: vec![Vec::new()],
+                range: TimeRange::ALL,
+            };
+            let values: HashSet<String> = self.texts(question, whole).await?.0;
             label.values = values.len() as u64;
         }
         found.labels.sort_unstable_by(|a, b| b.values.cmp(&a.values).then_with(|| a.name.cmp(&b.name)));
         Ok(found)
     }
 
-    /// Asks every shard for each of `selectors` and joins what they answer.
-    pub async fn each_selected<T, C>(
-        &self,
-        selectors: Vec<Vec<Matcher>>,
-        ask: impl Fn(&plimsoll_storage::Shard, &[Matcher]) -> Result<Vec<T>, plimsoll_storage::Error>
-        + Send
-        + 'static,
-    ) -> Result<C, ApiError>
-    where
-        T: Send + 'static,
-        C: FromIterator<T> + Send + 'static,
-    {
-        self.each_shard(move |shard| {
-            let mut all = Vec::new();
-            for matchers in &selectors {
-                all.extend(ask(shard, matchers)?);
+    /// Asks every shard. Fails when one has no answer, unless `how` allows for that.
+    pub async fn ask(&self, question: Question, how: Reading) -> Result<Answers, ApiError> {
+        let mut budget = Budget::default();
+        budget.max_series = u64::MAX;
+        let limit = self.settings.query.timeout.duration();
+        let asked = FanOut::new(&self.shards, question, budget, how.consistency).run();
+        let answers = tokio::time::timeout(limit, asked).await.map_err(|_| {
+            let text = format!("no answer within query.timeout ({})", self.settings.query.timeout);
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", text)
+        })??;
+        match answers.missing.first() {
+            Some((_, reason)) if !how.partial => {
+                let shards = answers.missing.iter().map(|(id, _)| *id).collect();
+                Err(crate::query::Error::Missing { shards, reason: reason.clone() }.into())
             }
-            Ok(all)
-        })
-        .await
-    }
-
-    /// Asks every shard on the blocking pool and joins what they answer.
-    pub async fn each_shard<T, C>(
-        &self,
-        ask: impl Fn(&Arc<plimsoll_storage::Shard>) -> Result<Vec<T>, plimsoll_storage::Error> + Send + 'static,
-    ) -> Result<C, ApiError>
-    where
-        T: Send + 'static,
-        C: FromIterator<T> + Send + 'static,
-    {
-        let lives = self.shards.iter().map(crate::shard::Shard::live).collect::<Result<Vec<_>, _>>()?;
-        let asked = tokio::task::spawn_blocking(move || {
-            let mut all = Vec::new();
-            for live in lives {
-                all.extend(ask(&live.storage)?);
-            }
-            Ok::<C, plimsoll_storage::Error>(all.into_iter().collect())
-        });
-        match asked.await {
-            Ok(answer) => Ok(answer?),
-            Err(join) => std::panic::resume_unwind(join.into_panic()),
+            _ => Ok(answers),
         }
     }
+
+    /// Names or values of all shards, and warnings.
+    pub async fn texts<C: FromIterator<String>>(
+        &self,
+        question: Question,
+        how: Reading,
+    ) -> Result<(C, Vec<String>), ApiError> {
+        let answers = self.ask(question, how).await?;
+        let texts = answers.parts.into_iter().filter_map(|part| match part {
+            Part::Texts(texts) => Some(texts),
+            _ => None,
+        });
+        Ok((texts.flatten().collect(), warnings(answers.missing)))
+    }
+
+    /// Series of all shards, and warnings.
+    pub async fn labels<C: FromIterator<Labels>>(
+        &self,
+        question: Question,
+        how: Reading,
+    ) -> Result<(C, Vec<String>), ApiError> {
+        let answers = self.ask(question, how).await?;
+        let series = answers.parts.into_iter().filter_map(|part| match part {
+            Part::Series(series) => Some(series),
+            _ => None,
+        });
+        let read = |bytes: Vec<u8>| {
+            let damaged =
+                |e| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("labels: {e}"));
+            Labels::from_bytes(&bytes).map_err(damaged)
+        };
+        let all = series.flatten().map(read).collect::<Result<C, _>>()?;
+        Ok((all, warnings(answers.missing)))
+    }
+}
+
+/// How sure a read must be, and whether a part of it is better than nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// How sure.
+    pub consistency: Consistency,
+    /// Whether shards may be missing.
+    pub partial: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { consistency: Consistency::Lease, partial: false }
+    }
+}
+
+fn warnings(missing: Vec<(plimsoll_model::ShardId, String)>) -> Vec<String> {
+    missing.into_iter().map(|(id, reason)| format!("{id} is missing from this answer: {reason}")).collect()
 }
 
 impl Deref for AppState {

@@ -1,4 +1,4 @@
-use crate::{collector, query, shard};
+use crate::{cluster, collector, query, shard};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use plimsoll_model::Fault;
@@ -89,6 +89,15 @@ impl From<shard::Error> for ApiError {
 impl From<plimsoll_storage::Error> for ApiError {
     fn from(e: plimsoll_storage::Error) -> Self {
         Self::of_fault(e.fault(), e.to_string())
+    }
+}
+
+impl From<cluster::Error> for ApiError {
+    fn from(e: cluster::Error) -> Self {
+        match e {
+            cluster::Error::Unwise(_) => Self::new(StatusCode::CONFLICT, "bad_data", e.to_string()),
+            e => Self::of_fault(e.fault(), e.to_string()),
+        }
     }
 }
 

@@ -68,7 +68,12 @@ pub fn stream(
             let _ = out.pieces.blocking_send(Err(e));
         }
     });
-    let mut response = Body::from_stream(ReceiverStream::new(receiver)).into_response();
+    self::pieces(content_type, receiver)
+}
+
+/// Answers with what comes out of `pieces`; an error cuts the answer short.
+pub fn pieces(content_type: &'static str, pieces: mpsc::Receiver<io::Result<Bytes>>) -> Response {
+    let mut response = Body::from_stream(ReceiverStream::new(pieces)).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -7,7 +7,9 @@ mod access;
 mod admin;
 mod answer;
 mod app;
+mod backup;
 mod cardinality;
+mod cluster;
 mod error;
 mod export;
 mod grpc;
@@ -15,6 +17,7 @@ mod json;
 mod pages;
 mod params;
 mod query;
+mod replica;
 mod self_metrics;
 mod series;
 mod serve;
@@ -23,25 +26,36 @@ mod tokens;
 mod write;
 
 pub use access::guard_peers;
-pub use app::{AppState, Parts};
+pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
 pub use params::Params;
 pub use serve::serve;
 
+use crate::access::Access;
+use crate::boot::NodeDoor;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
+use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 /// Bytes of a wish for a token.
 const TOKEN_BYTES: usize = 4096;
 
-/// All routes, behind the guard.
-pub fn router(app: AppState) -> Router {
+/// The routes of a port that is for peers alone, behind its guard.
+pub fn peer_router(door: Arc<NodeDoor>, access: Access) -> Router {
+    grpc::peer_routes(door)
+        .fallback(not_found)
+        .layer(from_fn_with_state(access, guard_peers))
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// All routes, behind the guard; with `peers`, their door is among them.
+pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
     let answers = Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
@@ -60,6 +74,9 @@ pub fn router(app: AppState) -> Router {
         .route("/api/v1/alerts", get(pages::alerts))
         .route("/api/v1/alertmanagers", get(pages::alertmanagers))
         .route("/api/v1/export", get(export::export).post(export::export))
+        .route("/api/v1/cluster", get(cluster::cluster))
+        .route("/api/v1/cluster/log", get(cluster::log))
+        .route("/api/v1/cluster/join-command", get(cluster::join_command))
         .route("/api/v1/status", get(status::node))
         .route("/api/v1/status/buildinfo", get(status::build_info))
         .route("/api/v1/status/runtimeinfo", get(status::runtime_info))
@@ -75,6 +92,17 @@ pub fn router(app: AppState) -> Router {
         .route("/api/v1/import/prometheus", post(write::text))
         .route("/api/v1/admin/checkpoint", post(admin::checkpoint))
         .route("/api/v1/admin/compact", post(admin::compact))
+        .route("/api/v1/admin/replica", get(replica::replica))
+        .route("/api/v1/backup/shards", get(backup::shards))
+        .route("/api/v1/backup/shard/{number}", get(backup::shard))
+        .route("/api/v1/cluster/drain", post(cluster::drain))
+        .route("/api/v1/cluster/undrain", post(cluster::undrain))
+        .route("/api/v1/cluster/remove", post(cluster::remove))
+        .route("/api/v1/cluster/replace", post(cluster::replace))
+        .route("/api/v1/cluster/rebalance", post(cluster::rebalance))
+        .route("/api/v1/cluster/transfer", post(cluster::transfer))
+        .route("/api/v1/cluster/replication", post(cluster::replication))
+        .route("/api/v1/cluster/settings", get(cluster::settings).post(cluster::set_setting))
         .route(
             "/api/v1/tokens",
             get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
@@ -83,7 +111,7 @@ pub fn router(app: AppState) -> Router {
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
-        .merge(grpc::routes(&app))
+        .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(app.clone(), access::guard))

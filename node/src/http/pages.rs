@@ -12,17 +12,20 @@ pub async fn healthy() -> &'static str {
     "plimsoll is healthy\n"
 }
 
-/// `GET /-/ready`: every shard takes writes and answers.
+/// `GET /-/ready`: every shard has a leader that answers.
 pub async fn ready(State(app): State<AppState>) -> Response {
-    if app.ready.load(Acquire) && app.shards.all_live() {
+    let waiting: Vec<String> = app.shards.leaderless().iter().map(ToString::to_string).collect();
+    if app.ready.load(Acquire) && waiting.is_empty() {
         // it answers, and as a gateway it takes what other nodes have room for
         return match app.disk.check_writable() {
             Ok(()) => "plimsoll is ready\n".into_response(),
             Err(e) => format!("plimsoll is ready, and read-only: {e}\n").into_response(),
         };
     }
-    let waiting: Vec<String> = app.shards.iter().filter(|s| !s.is_live()).map(|s| s.id.to_string()).collect();
-    let text = format!("plimsoll is not ready; waiting for: {}\n", waiting.join(" "));
+    let text = match app.ready.load(Acquire) {
+        true => format!("plimsoll is not ready; nobody leads: {}\n", waiting.join(" ")),
+        false => "plimsoll is starting\n".to_owned(),
+    };
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], text).into_response()
 }
 

@@ -1,4 +1,5 @@
-use super::ApiError;
+use super::{ApiError, Reading};
+use crate::query::Consistency;
 use axum::extract::{FromRequest, Request};
 use axum::http::{Method, header};
 use plimsoll_model::Timestamp;
@@ -40,6 +41,27 @@ fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, ApiError> {
 }
 
 impl Params {
+    /// How sure the answer must be (`consistency=strong`), and whether shards may be missing (`partial_response`).
+    pub fn reading(&self) -> Result<Reading, ApiError> {
+        let consistency = match self.get("consistency") {
+            None | Some("lease") => Consistency::Lease,
+            Some("strong") => Consistency::Strong,
+            Some(other) => {
+                return Err(ApiError::bad_data(format!("consistency is lease or strong, not {other:?}")));
+            }
+        };
+        Ok(Reading { consistency, partial: self.flag("partial_response")? })
+    }
+
+    /// A switch: absent is off.
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.get(name) {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => Err(ApiError::bad_data(format!("{name} is true or false, not {other:?}"))),
+        }
+    }
+
     /// The value of `name`, when it is given and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str())
@@ -75,11 +97,6 @@ impl Params {
         let bad =
             |text: &str| ApiError::bad_data(format!("invalid parameter \"{name}\": {text:?} is not a count"));
         self.get(name).map(|text| text.parse().map_err(|_| bad(text))).transpose()
-    }
-
-    /// A yes or no.
-    pub fn flag(&self, name: &str) -> bool {
-        matches!(self.get(name), Some("1" | "true" | "yes"))
     }
 }
 

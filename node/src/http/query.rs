@@ -45,12 +45,15 @@ pub async fn range(
 }
 
 fn request(params: &Params, headers: &HeaderMap, times: Times) -> Result<Request, ApiError> {
+    let reading = params.reading()?;
     Ok(Request {
         text: params.need("query")?.to_owned(),
         times,
         timeout: params.duration("timeout")?,
         lookback: params.duration("lookback_delta")?,
         origin: origin(headers),
+        consistency: reading.consistency,
+        partial: reading.partial,
     })
 }
 

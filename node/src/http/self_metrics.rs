@@ -20,8 +20,8 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
 
 fn read_gauges(app: &AppState) {
     let (mut series, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0);
-    for live in app.shards.iter().filter_map(|s| s.live().ok()) {
-        let held = live.storage.statistics();
+    for live in app.shards.locals().iter().filter_map(|s| s.live().ok()) {
+        let held = live.storage().statistics();
         series += held.series;
         head += held.head_samples;
         quarantined += held.quarantined;
@@ -38,7 +38,7 @@ fn read_gauges(app: &AppState) {
     counter!("plimsoll_log_syncs_total").absolute(log.syncs);
     counter!("plimsoll_log_entries_total").absolute(log.entries);
     counter!("plimsoll_log_written_bytes_total").absolute(log.written_bytes);
-    gauge!("plimsoll_shards_live").set(app.shards.iter().filter(|s| s.is_live()).count() as f64);
+    gauge!("plimsoll_shards_live").set(app.shards.locals().iter().filter(|s| s.is_live()).count() as f64);
     gauge!("plimsoll_ingest_in_flight_bytes").set(app.collector.in_flight_bytes() as f64);
     gauge!("plimsoll_routed_series").set(app.collector.routed_series() as f64);
     gauge!("plimsoll_queries_active").set(app.queries.counts().0 as f64);

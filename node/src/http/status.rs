@@ -4,6 +4,7 @@ use super::{ApiError, AppState, Params, json};
 use crate::disk;
 use axum::extract::State;
 use axum::response::Response;
+use plimsoll_ownership::NodeState;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -20,8 +21,12 @@ pub async fn node(State(app): State<AppState>) -> Response {
 }
 
 fn node_data(app: &AppState) -> Value {
-    let shards: Vec<Value> = app.shards.iter().map(shard).collect();
+    let shards: Vec<Value> = app.shards.locals().iter().map(shard).collect();
     let sum = |key: &str| shards.iter().filter_map(|s| s[key].as_u64()).sum::<u64>();
+    let (nodes, replication) = app.cluster.read(|s| {
+        let active = s.nodes().filter(|n| n.state == NodeState::Active).count();
+        (active, active.min(usize::from(s.replication())))
+    });
     let (active, total) = app.queries.counts();
     let settings = &app.settings;
     let disk_bytes = app.database.disk_bytes().unwrap_or_default();
@@ -30,15 +35,15 @@ fn node_data(app: &AppState) -> Value {
             "id": app.cluster.node_id().to_string(),
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": app.started.elapsed().as_secs_f64(),
-            "ready": app.ready.load(Acquire) && app.shards.all_live(),
+            "ready": app.ready.load(Acquire) && app.shards.leaderless().is_empty(),
             "listen": settings.node.listen.to_string(),
             "data_dir": settings.node.data_dir.display().to_string(),
         },
         "cluster": {
             "id": app.cluster.id(),
-            "nodes": 1,
+            "nodes": nodes,
             "shards": app.shards.count(),
-            "replication_factor": 1,
+            "replication_factor": replication,
         },
         "storage": {
             "series": sum("series"),
@@ -72,7 +77,7 @@ fn shard(shard: &crate::shard::Shard) -> Value {
     let Ok(live) = shard.live() else {
         return json!({"id": shard.id.0, "role": "starting"});
     };
-    let (raft, held) = (live.group.status(), live.storage.statistics());
+    let (raft, held) = (live.group.status(), live.storage().statistics());
     json!({
         "id": shard.id.0,
         "leader": live.group.leader().map(|n| n.to_string()),
@@ -106,7 +111,8 @@ pub async fn build_info() -> Response {
 /// `GET /api/v1/status/runtimeinfo`
 pub async fn runtime_info(State(app): State<AppState>) -> Response {
     let retention = app.settings.storage.retention.to_string();
-    let series: u64 = app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.series_count()).sum();
+    let series: u64 =
+        app.shards.locals().iter().filter_map(|s| s.live().ok()).map(|l| l.storage().series_count()).sum();
     let data = json!({
         "startTime": rfc3339(app.started_ms),
         "CWD": std::env::current_dir().unwrap_or_default().display().to_string(),
@@ -149,7 +155,7 @@ pub async fn tsdb(State(app): State<AppState>, params: Params) -> Result<Respons
     let labels = found.labels.iter().map(|l| (l.name.clone(), l.values)).collect();
     let pairs = found.pairs.iter().map(|p| (format!("{}={}", p.name, p.value), p.series)).collect();
     let mut totals = (0u64, i64::MAX, i64::MIN);
-    for held in app.shards.iter().filter_map(|s| s.live().ok()).map(|l| l.storage.statistics()) {
+    for held in app.shards.locals().iter().filter_map(|s| s.live().ok()).map(|l| l.storage().statistics()) {
         totals.0 += held.label_pairs;
         if let Some(range) = held.range {
             (totals.1, totals.2) = (totals.1.min(range.start), totals.2.max(range.end));

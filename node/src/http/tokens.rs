@@ -117,6 +117,9 @@ async fn put(
 ) -> Result<(), ApiError> {
     let action = Action::Put { namespace: NAMESPACE.to_owned(), key: name.to_owned(), value, seen };
     app.cluster.change(&who.author(), action).await.map(drop).map_err(|e| {
+        if let crate::cluster::Error::Refused(_) = e {
+            return e.into();
+        }
         let text = format!("the change of tokens was not confirmed, it may or may not hold: {e}");
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text)
     })

@@ -1,7 +1,8 @@
-use plimsoll_model::Fault;
+use plimsoll_model::{Fault, ShardId};
+use serde::{Deserialize, Serialize};
 
 /// Kinds of failure, as Prometheus' HTTP API names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The query cannot be parsed or its parameters are wrong.
     BadData,
@@ -42,6 +43,25 @@ pub enum Error {
     /// A shard is not there.
     #[error(transparent)]
     Shard(#[from] crate::shard::Error),
+    /// A shard refused its part.
+    #[error("{text}")]
+    Part {
+        /// The kind of failure.
+        kind: Kind,
+        /// What the shard said.
+        text: String,
+    },
+    /// Nobody answers for some shards.
+    #[error(
+        "{} cannot be read at present ({reason}); ask again in a second, or with partial_response=true for the rest",
+        list(shards)
+    )]
+    Missing {
+        /// The shards.
+        shards: Vec<ShardId>,
+        /// Why the first of them.
+        reason: String,
+    },
     /// As many queries run and wait as may.
     #[error("{0} queries run or wait already; retry in a second, or raise query.concurrency")]
     Busy(usize),
@@ -60,6 +80,8 @@ impl Error {
                 Fault::Moment => Kind::Unavailable,
                 Fault::Ours => Kind::Internal,
             },
+            Self::Part { kind, .. } => *kind,
+            Self::Missing { .. } => Kind::Unavailable,
             Self::Busy(_) => Kind::Busy,
             Self::Lost => Kind::Internal,
         }
@@ -75,4 +97,12 @@ fn kind_of(e: &plimsoll_promql::Error) -> Kind {
         _ if e.fault() == Fault::Moment => Kind::Unavailable,
         _ => Kind::Execution,
     }
+}
+
+/// The first few of a list of shards.
+pub(super) fn list(shards: &[ShardId]) -> String {
+    let shown: Vec<String> = shards.iter().take(4).map(ShardId::to_string).collect();
+    let more = shards.len().saturating_sub(shown.len());
+    let rest = if more > 0 { format!(" and {more} more shards") } else { String::new() };
+    format!("{}{rest}", shown.join(", "))
 }

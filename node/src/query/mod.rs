@@ -1,12 +1,25 @@
 //! Lets queries in, keeps their time, and lists them.
 //!
-//! Owns: the number of queries at a time, deadlines, the list of running queries, the slow ones of the past.
-//! Does not own: evaluation (`plimsoll-promql`), the join of shards (`aggregator`).
+//! Owns: the number of queries at a time, deadlines, the list of running queries, the slow ones of the past; what is
+//! asked of shards ([`Question`]), on this node or on others ([`FanOut`]).
+//! Does not own: evaluation (`plimsoll-promql`), the merge of what shards answered (`aggregator`).
 
+mod answer;
+mod asker;
+mod door;
 mod error;
+mod export;
+mod fan_out;
+mod question;
 mod register;
 
+pub use answer::Consistency;
+pub use asker::Asker;
+pub use door::{answer_question, by_leader};
 pub use error::{Error, Kind};
+pub use export::Export;
+pub use fan_out::{Answers, FanOut};
+pub use question::{Part, Question};
 pub use register::{About, Active, Slow};
 
 use crate::aggregator;
@@ -48,6 +61,10 @@ pub struct Request {
     pub lookback: Option<Duration>,
     /// Dashboard and panel, or the program that asks.
     pub origin: String,
+    /// How sure the answer must be that it sees everything acknowledged before.
+    pub consistency: Consistency,
+    /// Whether an answer without some shards is better than none.
+    pub partial: bool,
 }
 
 /// For which times a query is evaluated, in milliseconds.
@@ -81,12 +98,11 @@ impl Queries {
         let _place = inner.places.try_acquire().map_err(|_| Error::Busy(inner.register.active_count()))?;
         let time = request.timeout.unwrap_or(Duration::MAX).min(inner.settings.timeout.duration());
         let stop = Stop::default();
+        let (consistency, partial) = (request.consistency, request.partial);
         let mut entry = inner.register.enter(about(request), stop.clone());
         let work = async {
             let _slot = inner.slots.acquire().await.map_err(|_| Error::Lost)?;
-            let sources =
-                inner.shards.iter().map(|s| s.live().map(|l| l.storage)).collect::<Result<Vec<_>, _>>()?;
-            aggregator::run(plan, sources, self.budget(stop.clone())).await
+            aggregator::run(plan, &inner.shards, self.budget(stop.clone()), consistency, partial).await
         };
         let outcome = match tokio::time::timeout(time, work).await {
             Ok(outcome) => outcome,
@@ -145,4 +161,15 @@ fn about(request: Request) -> About {
         Times::Range { start, end, step } => (start, end, step),
     };
     About { query: request.text, start, end, step, origin: request.origin }
+}
+
+/// The bytes of a question for all of a shard.
+pub fn backup_question(shard: plimsoll_model::ShardId) -> bytes::Bytes {
+    door::question(door::BACKUP, &shard.0.to_le_bytes())
+}
+
+/// The bytes of a question for samples as JSON lines.
+pub fn export_question(export: &Export) -> bytes::Bytes {
+    // plain data in a vector always encodes
+    door::question(door::EXPORT, &postcard::to_allocvec(export).unwrap_or_default())
 }

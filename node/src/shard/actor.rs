@@ -1,4 +1,4 @@
-use super::{Error, Live, Setup, Shard, machine, msg::Append, msg::Msg, msg::Reply};
+use super::{Error, Live, Setup, Shard, machine, msg::Append, msg::Msg, msg::Reply, walk};
 use bytes::Bytes;
 use plimsoll_consensus::{Error as Consensus, Outcome};
 use plimsoll_model::ShardId;
@@ -10,6 +10,8 @@ use tokio::task::JoinHandle;
 /// Proposals of a shard under way at a time. While one is at the disk the next one gathers batches, so a
 /// second one keeps the log busy; more would only make entries smaller.
 const PROPOSALS: usize = 2;
+/// Clocks that differ by less are as good as equal, and by more are broken.
+const CLOCK_SKEW_MS: i64 = 600_000;
 /// Bytes joined into one log entry.
 const ENTRY_BYTES: usize = 1 << 20;
 
@@ -49,7 +51,8 @@ impl Actor for ShardActor {
         let Args { handle, setup } = args;
         let live = setup.open(handle.id, me.clone()).await?;
         handle.publish(live.clone());
-        let timers = start_timers(&me, &setup, handle.id.0);
+        let mut timers = start_timers(&me, &setup, handle.id.0);
+        timers.push(tokio::spawn(walk::keep(handle.id, live.group.clone(), setup.clone())));
         Ok(State {
             handle,
             setup,
@@ -163,9 +166,8 @@ enum Job {
 
 impl Job {
     async fn run(self, id: ShardId, live: &Live, setup: &Setup) -> Result<(), Error> {
-        let storage = live.storage.clone();
+        let storage = live.storage();
         let now = crate::now_ms();
-        let before = now.saturating_sub(setup.retention_ms);
         match self {
             Self::Checkpoint => checkpoint(id, live, setup).await,
             Self::Compact { force } => {
@@ -177,7 +179,10 @@ impl Job {
             }
             Self::Expire => {
                 // frees space, so it goes on whatever the disk says; the compaction after it needs some
-                live.group.propose(machine::expire(before)).await?;
+                if live.group.is_leader() && clock_is_sane(setup, now) {
+                    let before = now.saturating_sub(setup.retention_ms);
+                    live.group.propose(machine::expire(before)).await?;
+                }
                 if !setup.disk.may_compact(storage.statistics().disk_bytes) {
                     return Ok(());
                 }
@@ -224,11 +229,9 @@ fn answer(id: ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) 
     let parts = match outcome {
         Ok(reply) => machine::split(&reply).filter(|parts| parts.len() == batches.len()),
         Err(e) => {
-            tracing::warn!(shard = %id, error = %e, "a batch was not confirmed");
-            let not_done = e.outcome() == Outcome::NotDone;
+            tracing::debug!(shard = %id, error = %e, "a batch was not confirmed");
             for a in batches {
-                let error = if not_done { Error::Unavailable(id) } else { Error::Unconfirmed(id) };
-                let _ = a.reply.send(Err(error));
+                let _ = a.reply.send(Err(refusal(id, &e)));
             }
             return;
         }
@@ -242,6 +245,32 @@ fn answer(id: ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) 
         // the request may have been dropped; the samples are in all the same
         let _ = a.reply.send(part);
     }
+}
+
+fn refusal(shard: plimsoll_model::ShardId, e: &Consensus) -> Error {
+    match e {
+        Consensus::NotLeader { leader, .. } => Error::NotLeader { shard, leader: *leader },
+        Consensus::NoQuorum { .. } => Error::NoQuorum(shard),
+        Consensus::Busy { .. } => Error::Busy(shard),
+        e if e.outcome() == Outcome::PerhapsDone => Error::Unconfirmed(shard),
+        Consensus::TooLarge { .. } => Error::Malformed(e.to_string()),
+        _ => Error::Unavailable(shard),
+    }
+}
+
+/// Whether this node's clock agrees with those of most peers: expiry by a clock that runs ahead would delete what
+/// should be kept.
+fn clock_is_sane(setup: &Setup, now: i64) -> bool {
+    let mut differences = vec![0];
+    setup.cluster.view().each(|_, report| differences.push((now - report.now_ms).abs()));
+    differences.sort_unstable();
+    let sane = differences[differences.len() / 2] < CLOCK_SKEW_MS;
+    if !sane {
+        tracing::error!(
+            "this node's clock differs from those of its peers; nothing expires until it is set right"
+        );
+    }
+    sane
 }
 
 /// Timers of one shard, spread so that shards do not work at the same moment.

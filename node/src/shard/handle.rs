@@ -1,5 +1,7 @@
-use super::{Error, actor::ShardActor, msg::Append, msg::Msg};
+use super::{Error, actor::ShardActor, machine::StorageMachine, msg::Append, msg::Msg};
 use crate::disk::Health;
+use crate::peer::{LeaderReport, Peers, ShardReport};
+use bytes::Bytes;
 use parking_lot::RwLock;
 use plimsoll_consensus::Group;
 use plimsoll_model::ShardId;
@@ -12,10 +14,47 @@ use tokio::sync::{Semaphore, oneshot};
 #[derive(Clone)]
 pub struct Live {
     pub(super) actor: ActorRef<Msg>,
-    /// Reads go here directly and never through the mailbox.
-    pub storage: Arc<plimsoll_storage::Shard>,
+    pub(super) machine: Arc<StorageMachine>,
+    pub(super) peers: Peers,
     /// The shard's raft group.
     pub group: Group,
+}
+
+impl Live {
+    /// The storage at this moment; a snapshot from a peer puts another one in its place. Reads go here directly and
+    /// never through the mailbox.
+    pub fn storage(&self) -> Arc<plimsoll_storage::Shard> {
+        self.machine.storage()
+    }
+
+    /// What this replica says of itself to peers; cheap, it is asked several times a second.
+    pub fn report(&self, shard: ShardId) -> ShardReport {
+        let (status, storage) = (self.group.status(), self.storage());
+        ShardReport {
+            shard,
+            term: status.term,
+            applied: status.applied.unwrap_or(0),
+            series: storage.series_count(),
+            bytes: storage.disk_bytes(),
+            leads: self.leader_report(),
+        }
+    }
+
+    /// What it says of its group when it leads.
+    pub fn leader_report(&self) -> Option<LeaderReport> {
+        let status = self.group.status();
+        if !status.is_leader {
+            return None;
+        }
+        let sending = self.peers.sending(self.group.id().0);
+        let bytes = if sending.is_empty() { 0 } else { self.storage().disk_bytes() };
+        Some(LeaderReport {
+            voters: status.voters,
+            learners: status.learners,
+            sending: sending.into_iter().map(|(to, sent, ms)| (to, sent, bytes.max(sent), ms)).collect(),
+            changing: status.changing,
+        })
+    }
 }
 
 /// Handle of one local shard. Stays valid while the actor behind it is restarted.
@@ -35,9 +74,9 @@ impl Shard {
         Self { id, live: Arc::default(), credit: Arc::new(Semaphore::new(credit_bytes)), disk }
     }
 
-    /// Appends `batch`; answered when it is durable on a majority and visible to queries.
+    /// Appends `batch` on the leader; answered when it is durable on a majority and visible to queries.
     /// Fails at once with [`Error::Busy`] when the shard's credit is spent, and with [`Error::ReadOnly`] on a full disk.
-    pub async fn append(&self, batch: Vec<u8>) -> Result<Applied, Error> {
+    pub async fn append(&self, batch: Bytes) -> Result<Applied, Error> {
         self.disk.check_writable().map_err(|e| Error::ReadOnly(self.id, e.0))?;
         let bytes = u32::try_from(batch.len()).map_err(|_| Error::Busy(self.id))?;
         let credit = self.credit.clone().try_acquire_many_owned(bytes).map_err(|_| Error::Busy(self.id))?;

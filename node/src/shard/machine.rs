@@ -1,31 +1,78 @@
 //! Joins a raft group to the storage of its shard.
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use plimsoll_consensus::{Machine, MachineError, SnapshotSource, Staged};
-use plimsoll_model::{Timestamp, varint};
-use plimsoll_storage::Applied;
+use plimsoll_model::{ShardId, Timestamp, varint};
+use plimsoll_storage::{Applied, Database, Shard, ShardSnapshot};
 use std::sync::Arc;
 
-/// A group of one has nobody to send its state to.
-const ALONE: &str = "this version runs clusters of one node: a shard cannot be copied to another one";
-
 /// The state machine of a data group.
-pub(super) struct StorageMachine(pub Arc<plimsoll_storage::Shard>);
+///
+/// Its storage is replaced whole when a snapshot of a peer is installed: ask for it anew at every use.
+pub struct StorageMachine {
+    database: Arc<Database>,
+    id: ShardId,
+    storage: Slot,
+}
 
-impl Machine for StorageMachine {
-    fn position(&self) -> Option<Vec<u8>> {
+/// The storage that counts now. Shared with snapshots that are still to be installed.
+type Slot = Arc<RwLock<Arc<Shard>>>;
+
+impl StorageMachine {
+    /// A machine over `storage`, which was opened from `database`.
+    pub fn new(database: Arc<Database>, storage: Arc<Shard>) -> Self {
+        Self { database, id: storage.id(), storage: Arc::new(RwLock::new(storage)) }
+    }
+
+    /// The storage as it is now. One that was replaced stays readable, and answers `Gone` on writing.
+    pub fn storage(&self) -> Arc<Shard> {
+        self.storage.read().clone()
+    }
+}
+
+/// The state of this replica on its way to a peer.
+struct Sending(ShardSnapshot);
+
+impl SnapshotSource for Sending {
+    fn position(&self) -> &[u8] {
         self.0.position()
     }
 
+    fn next(&mut self) -> Result<Option<Bytes>, MachineError> {
+        self.0.next().map_err(MachineError::new)
+    }
+}
+
+/// The state of a peer, received and not yet in place.
+struct Received {
+    staged: plimsoll_storage::Staged,
+    storage: Slot,
+}
+
+impl Staged for Received {
+    fn install(self: Box<Self>) -> Result<(), MachineError> {
+        let shard = self.staged.install().map_err(MachineError::new)?;
+        *self.storage.write() = shard;
+        Ok(())
+    }
+}
+
+impl Machine for StorageMachine {
+    fn position(&self) -> Option<Vec<u8>> {
+        self.storage().position()
+    }
+
     fn apply(&self, position: &[u8], commands: &[Bytes]) -> Result<Vec<Bytes>, MachineError> {
+        let storage = self.storage();
         let mut replies = Vec::with_capacity(commands.len());
         let mut rest = commands;
         while let Some(at) = rest.iter().position(|c| expiry(c).is_some()) {
             // a checkpoint between the two parts must not cover the second one
-            let before = self.0.position().unwrap_or_default();
-            self.append(&before, &rest[..at], &mut replies)?;
+            let before = storage.position().unwrap_or_default();
+            append(&storage, &before, &rest[..at], &mut replies)?;
             if let Some(time) = expiry(&rest[at])
-                && let Err(e) = self.0.expire(time)
+                && let Err(e) = storage.expire(time)
             {
                 // the samples are hidden already; the next expiry deletes them
                 tracing::error!(error = %e, "expired samples were not deleted");
@@ -33,37 +80,44 @@ impl Machine for StorageMachine {
             replies.push(Bytes::new());
             rest = &rest[at + 1..];
         }
-        self.append(position, rest, &mut replies)?;
+        append(&storage, position, rest, &mut replies)?;
         Ok(replies)
     }
 
     fn checkpoint(&self) -> Result<Vec<u8>, MachineError> {
-        let done = self.0.checkpoint().map_err(MachineError::new)?;
+        let done = self.storage().checkpoint().map_err(MachineError::new)?;
         // nothing applied yet: an empty position covers nothing
         Ok(done.position.unwrap_or_default())
     }
 
     fn snapshot(&self) -> Result<Box<dyn SnapshotSource>, MachineError> {
-        Err(MachineError::new(ALONE))
+        let snapshot = self.storage().snapshot().map_err(MachineError::new)?;
+        Ok(Box::new(Sending(snapshot)))
     }
 
-    fn stage(&self, _: &[u8], _: &mut dyn SnapshotSource) -> Result<Box<dyn Staged>, MachineError> {
-        Err(MachineError::new(ALONE))
+    fn stage(
+        &self,
+        position: &[u8],
+        source: &mut dyn SnapshotSource,
+    ) -> Result<Box<dyn Staged>, MachineError> {
+        let mut staged = self.database.stage(self.id, position).map_err(MachineError::new)?;
+        while let Some(piece) = source.next()? {
+            staged.push(&piece).map_err(MachineError::new)?;
+        }
+        Ok(Box::new(Received { staged, storage: self.storage.clone() }))
     }
 }
 
-impl StorageMachine {
-    fn append(
-        &self,
-        position: &[u8],
-        commands: &[Bytes],
-        replies: &mut Vec<Bytes>,
-    ) -> Result<(), MachineError> {
-        let slices: Vec<&[u8]> = commands.iter().map(|c| &c[..]).collect();
-        let applied = self.0.apply(position, &slices).map_err(MachineError::new)?;
-        replies.extend(applied.iter().map(|of_command| encode(of_command)));
-        Ok(())
-    }
+fn append(
+    storage: &Shard,
+    position: &[u8],
+    commands: &[Bytes],
+    replies: &mut Vec<Bytes>,
+) -> Result<(), MachineError> {
+    let slices: Vec<&[u8]> = commands.iter().map(|c| &c[..]).collect();
+    let applied = storage.apply(position, &slices).map_err(MachineError::new)?;
+    replies.extend(applied.iter().map(|of_command| encode(of_command)));
+    Ok(())
 }
 
 /// First bytes of a command that is no batch: no batch is empty, so none begins with the length 0.

@@ -1,4 +1,5 @@
 use super::Error;
+use bytes::Bytes;
 use plimsoll_storage::Applied;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -23,7 +24,7 @@ pub(super) enum Msg {
 
 /// A batch that waits for the log, with the credit it holds until it is answered.
 pub(super) struct Append {
-    pub batch: Vec<u8>,
+    pub batch: Bytes,
     pub credit: OwnedSemaphorePermit,
     pub reply: Reply<Applied>,
 }

@@ -1,11 +1,17 @@
 use super::{Error, Live, machine::StorageMachine, msg::Msg};
+use crate::cluster::Cluster;
 use crate::disk::Health;
-use plimsoll_consensus::{Group, GroupId, Log, Transport};
-use plimsoll_model::{NodeId, ShardId};
+use crate::peer::Peers;
+use plimsoll_consensus::{Group, GroupId, Log, Options};
+use plimsoll_model::ShardId;
 use ractor::ActorRef;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+
+/// Entries that a checkpoint leaves for replicas that are slightly behind; one that is further behind gets a snapshot.
+const KEEP_FOR_PEERS: u64 = 500;
 
 /// Called before each batch with the shard it goes to; a test panics in it.
 pub type Fault = Arc<dyn Fn(ShardId) + Send + Sync>;
@@ -13,8 +19,8 @@ pub type Fault = Arc<dyn Fn(ShardId) + Send + Sync>;
 /// What every shard of a node shares.
 #[derive(Clone)]
 pub struct Setup {
-    /// This node.
-    pub node: NodeId,
+    /// Ownership, and this node's place in it.
+    pub cluster: Cluster,
     /// The node's RocksDB.
     pub database: Arc<plimsoll_storage::Database>,
     /// The log of all groups.
@@ -22,7 +28,11 @@ pub struct Setup {
     /// Whether the disk takes more.
     pub disk: Health,
     /// How groups reach their peers.
-    pub transport: Arc<dyn Transport>,
+    pub peers: Peers,
+    /// Set while the founder of a cluster begins the groups of its shards; no group is ever begun at another time.
+    pub founding: Arc<AtomicBool>,
+    /// Whether this node may lead: its disk is neither full nor slow.
+    pub may_lead: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Samples older than this are neither taken nor shown.
     pub retention_ms: i64,
     /// Time between two checkpoints of a shard.
@@ -41,22 +51,34 @@ pub struct Setup {
 
 impl Setup {
     /// Opens a shard from disk: loads its storage, starts its raft group, replays what the log holds after
-    /// the last checkpoint. A shard that was never there is created with this node as its only voter.
+    /// the last checkpoint. A sole voter is whole with that; another one hears the rest from its leader.
     pub(super) async fn open(&self, id: ShardId, actor: ActorRef<Msg>) -> Result<Live, Error> {
         let database = self.database.clone();
         let storage = tokio::task::spawn_blocking(move || database.reopen(id))
             .await
             .map_err(|e| Error::Malformed(e.to_string()))??;
-        let machine = Arc::new(StorageMachine(storage.clone()));
-        let group_id = GroupId::of_shard(id);
-        // nobody is behind in a group of one, so a checkpoint may cut the whole log
-        let options = plimsoll_consensus::Options { keep_for_peers: 0, ..Default::default() };
+        let machine = Arc::new(StorageMachine::new(self.database.clone(), storage));
+        let node = self.cluster.node_id();
+        let options = Options { keep_for_peers: KEEP_FOR_PEERS, ..Options::default() };
+        let transport = Arc::new(self.peers.clone());
         let group =
-            Group::start(group_id, self.node, &self.log, machine, self.transport.clone(), options).await?;
-        if !group.is_initialized() {
+            Group::start(GroupId::of_shard(id), node, &self.log, machine.clone(), transport, options).await?;
+        if !group.is_initialized() && self.founding.load(SeqCst) {
             group.initialize_alone().await?;
         }
-        group.wait_ready(Duration::from_secs(600)).await?;
-        Ok(Live { actor, storage, group })
+        if group.status().voters == [node] {
+            group.wait_ready(Duration::from_secs(600)).await?;
+        }
+        Ok(Live { actor, machine, group, peers: self.peers.clone() })
+    }
+
+    /// Deletes what this node holds of a shard. Its group must have been shut down.
+    pub(super) async fn destroy(&self, id: ShardId) -> Result<(), Error> {
+        self.log.forget_group(GroupId::of_shard(id)).await?;
+        let database = self.database.clone();
+        tokio::task::spawn_blocking(move || database.destroy(id))
+            .await
+            .map_err(|e| Error::Malformed(e.to_string()))??;
+        Ok(())
     }
 }

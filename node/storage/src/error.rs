@@ -1,4 +1,5 @@
 use plimsoll_model::{Fault, ShardId};
+use std::path::PathBuf;
 
 /// What can go wrong in a shard's storage.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,31 @@ pub enum Error {
         /// Newest version this node reads.
         known: u8,
     },
+    /// This copy of the shard was replaced or removed while its handle was held.
+    #[error("{0}: this copy was replaced or removed; ask for the shard again")]
+    Gone(ShardId),
+    /// The row that says which copy of a shard counts is damaged.
+    #[error(
+        "{0}: the row that names its column family is damaged; start this node with an empty data folder and let it \
+         be filled from the other nodes, or restore a backup"
+    )]
+    Generation(ShardId),
+    /// A snapshot that arrived cannot be used; the present state was not touched.
+    #[error("{shard}: the snapshot cannot be used: {reason}; it has to be sent again")]
+    Snapshot {
+        /// The shard.
+        shard: ShardId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A backup cannot be used or made.
+    #[error("backup in {}: {reason}", path.display())]
+    Backup {
+        /// The folder of the shard's backup.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A matcher's regex cannot be used.
     #[error("regex {pattern:?} cannot be used: {reason}")]
     Pattern {
@@ -41,10 +67,14 @@ impl Error {
     /// Whose move it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Pattern { .. } => Fault::Asker,
-            Self::Disk(_) | Self::Io(_) | Self::Damaged(_) | Self::Version { .. } | Self::Injected(_) => {
-                Fault::Ours
-            }
+            Self::Pattern { .. } | Self::Backup { .. } => Fault::Asker,
+            Self::Gone(_) | Self::Snapshot { .. } => Fault::Moment,
+            Self::Disk(_)
+            | Self::Io(_)
+            | Self::Damaged(_)
+            | Self::Generation(_)
+            | Self::Version { .. }
+            | Self::Injected(_) => Fault::Ours,
         }
     }
 }

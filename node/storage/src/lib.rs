@@ -8,6 +8,7 @@
 //! in RocksDB → [`Shard::compact`] → one run a day → [`Shard::expire`]. A query's way: [`Shard::select`] → `index`
 //! (matchers to series) → [`Selection::read`] (disk, frozen and open samples joined).
 
+pub mod backup;
 mod bucket;
 mod codec;
 mod disk;
@@ -16,9 +17,13 @@ mod head;
 mod index;
 mod select;
 mod shard;
+mod transfer;
 
 pub use disk::database::{Database, DatabaseMemory, Options};
 pub use error::Error;
 pub use head::Counters;
 pub use select::Selection;
-pub use shard::{Applied, AppliedError, Cardinality, Checkpoint, Compacted, Expired, Shard, Statistics};
+pub use shard::{
+    Applied, AppliedError, Cardinality, Checkpoint, Compacted, Digest, Expired, Shard, Statistics,
+};
+pub use transfer::{ShardSnapshot, Staged};

@@ -1,4 +1,5 @@
 use crate::Histogram;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Milliseconds since the Unix epoch.
@@ -19,7 +20,7 @@ pub fn is_stale(v: f64) -> bool {
 }
 
 /// Timestamps from `start` to `end`, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeRange {
     /// First timestamp that belongs to the range.
     pub start: Timestamp,

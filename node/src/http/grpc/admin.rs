@@ -14,14 +14,15 @@ impl v1::admin_server::Admin for Admin {
     async fn status(&self, _: Request<v1::StatusRequest>) -> Result<Response<v1::StatusResponse>, Status> {
         let app = &self.0;
         let node = app.cluster.node_id().0;
-        let lives = app.shards.iter().filter_map(|s| s.live().ok().map(|l| (s.id, l)));
+        let locals = app.shards.locals();
+        let lives = locals.iter().filter_map(|s| s.live().ok().map(|l| (s.id, l)));
         let shards: Vec<v1::ShardStatus> = lives
             .map(|(id, live)| {
-                let (raft, held) = (live.group.status(), live.storage.statistics());
+                let (raft, held) = (live.group.status(), live.storage().statistics());
                 v1::ShardStatus {
                     shard: u32::from(id.0),
                     leader: live.group.leader().map_or(0, |n| n.0),
-                    replicas: vec![node],
+                    replicas: app.cluster.place(id).0.iter().map(|n| n.0).collect(),
                     series: held.series,
                     head_samples: held.head_samples,
                     disk_bytes: held.disk_bytes,
@@ -30,8 +31,8 @@ impl v1::admin_server::Admin for Admin {
                 }
             })
             .collect();
-        let all = shards.len() == usize::from(app.shards.count());
-        let verdict = if all { "all shards take writes and answer" } else { "some shards are starting" };
+        let all = app.shards.leaderless().is_empty();
+        let verdict = if all { "all shards take writes and answer" } else { "some shards have no leader" };
         Ok(Response::new(v1::StatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cluster_id: app.cluster.id(),
@@ -51,7 +52,7 @@ impl v1::admin_server::Admin for Admin {
     ) -> Result<Response<v1::CheckpointResponse>, Status> {
         let (began, mut samples) = (Instant::now(), 0);
         for shard in self.chosen(&request.into_inner().shards)? {
-            samples += shard.live().map_or(0, |l| l.storage.statistics().head_samples);
+            samples += shard.live().map_or(0, |l| l.storage().statistics().head_samples);
             shard.checkpoint().await.map_err(crate::http::ApiError::from)?;
         }
         let duration_ms = began.elapsed().as_millis() as u64;
@@ -104,6 +105,8 @@ impl v1::admin_server::Admin for Admin {
             timeout: None,
             lookback: None,
             origin: "grpc".to_owned(),
+            consistency: crate::query::Consistency::Lease,
+            partial: false,
         };
         let answer = self.0.queries.run(asked).await.map_err(crate::http::ApiError::from)?;
         let Value::Vector(_, all) = answer.value else {
@@ -130,13 +133,13 @@ impl Admin {
     /// The shards with these numbers; all of them when none is named.
     fn chosen(&self, numbers: &[u32]) -> Result<Vec<crate::shard::Shard>, Status> {
         if numbers.is_empty() {
-            return Ok(self.0.shards.iter().cloned().collect());
+            return Ok(self.0.shards.locals());
         }
         let find = |n: &u32| {
             let id = u16::try_from(*n).ok().map(plimsoll_model::ShardId);
-            id.and_then(|id| self.0.shards.get(id)).cloned()
+            id.and_then(|id| self.0.shards.local(id))
         };
-        let missing = |n: &u32| Status::not_found(format!("there is no shard {n}"));
+        let missing = |n: &u32| Status::not_found(format!("this node holds no replica of shard {n}"));
         numbers.iter().map(|n| find(n).ok_or_else(|| missing(n))).collect()
     }
 }

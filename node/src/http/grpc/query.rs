@@ -1,6 +1,6 @@
 use super::status_of;
-use crate::http::AppState;
-use crate::query::{Error, Kind, Request as Asked, Times};
+use crate::http::{AppState, Reading};
+use crate::query::{Consistency, Error, Kind, Question, Request as Asked, Times};
 use plimsoll_model::{Labels, MatchOp, Matcher, TimeRange};
 use plimsoll_promql::{Answer, Point, RangeSeries, Value};
 use plimsoll_proto::v1;
@@ -71,8 +71,9 @@ impl v1::query_server::Query for Query {
     ) -> Result<Response<v1::LabelsResponse>, Status> {
         let r = request.into_inner();
         let (selectors, range) = (selectors(&r.selectors), range(r.start, r.end));
-        let found = self.0.each_selected(selectors, move |shard, s| shard.label_names(s, range));
-        Ok(Response::new(list(found.await?, r.limit)))
+        let question = Question::LabelNames { selectors, range };
+        let (found, _) = self.0.texts(question, Reading::default()).await?;
+        Ok(Response::new(list(found, r.limit)))
     }
 
     async fn label_values(
@@ -81,8 +82,9 @@ impl v1::query_server::Query for Query {
     ) -> Result<Response<v1::LabelsResponse>, Status> {
         let r = request.into_inner();
         let (selectors, range) = (selectors(&r.selectors), range(r.start, r.end));
-        let found = self.0.each_selected(selectors, move |shard, s| shard.label_values(&r.label, s, range));
-        Ok(Response::new(list(found.await?, r.limit)))
+        let question = Question::LabelValues { name: r.label, selectors, range };
+        let (found, _) = self.0.texts(question, Reading::default()).await?;
+        Ok(Response::new(list(found, r.limit)))
     }
 
     async fn series(
@@ -94,8 +96,8 @@ impl v1::query_server::Query for Query {
             return Err(Status::invalid_argument("at least one selector is needed"));
         }
         let (selectors, range, limit) = (selectors(&r.selectors), range(r.start, r.end), limit(r.limit));
-        let found: BTreeSet<Labels> =
-            self.0.each_selected(selectors, move |shard, s| shard.series(s, range, limit + 1)).await?;
+        let question = Question::Series { selectors, range, limit: limit as u64 + 1 };
+        let (found, _) = self.0.labels::<BTreeSet<Labels>>(question, Reading::default()).await?;
         let warnings = truncated(found.len(), limit);
         let series = found.iter().take(limit).map(|l| v1::LabelSet { labels: labels(l) }).collect();
         Ok(Response::new(v1::SeriesResponse { series, warnings }))
@@ -131,12 +133,15 @@ impl From<crate::http::ApiError> for Status {
 
 fn asked(text: String, times: Times, lookback_ms: Option<u64>, limits: Option<v1::Limits>) -> Asked {
     let timeout = limits.map(|l| l.timeout_ms).filter(|ms| *ms > 0).map(Duration::from_millis);
+    let partial = limits.is_some_and(|l| l.allow_partial);
     Asked {
         text,
         times,
         timeout,
         lookback: lookback_ms.map(Duration::from_millis),
         origin: "grpc".to_owned(),
+        consistency: Consistency::Lease,
+        partial,
     }
 }
 

@@ -1,13 +1,13 @@
 //! The one RocksDB of a node.
 
+use super::shards::Shards;
+use crate::Error;
 use crate::index::Patterns;
-use crate::{Error, Shard};
-use plimsoll_model::ShardId;
+use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel,
-    WriteBatch, WriteBufferManager, WriteOptions,
+    WriteBufferManager, WriteOptions,
 };
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,6 +72,7 @@ pub struct DatabaseMemory {
 pub(crate) struct Inner {
     pub(crate) rocks: DB,
     pub(crate) patterns: Patterns,
+    pub(crate) shards: Mutex<Shards>,
     dir: PathBuf,
     cache: Cache,
     shard_options: rocksdb::Options,
@@ -80,16 +81,16 @@ pub(crate) struct Inner {
 }
 
 /// The RocksDB database of one node: a column family `node` and one for each shard.
+#[derive(Clone)]
 pub struct Database {
-    inner: Arc<Inner>,
-    shards: parking_lot::Mutex<BTreeMap<ShardId, std::sync::Weak<Shard>>>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Database {
     /// Opens the database in `dir`, or makes one.
     pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
         std::fs::create_dir_all(dir)?;
-        // Table files of merges that a crash cut short.
+        // Table files of merges and transfers that a crash cut short.
         match std::fs::remove_dir_all(dir.join(WORKPLACE)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
             _ => {}
@@ -97,10 +98,11 @@ impl Database {
         let cache = Cache::new_lru_cache(options.block_cache_bytes);
         let db = database_options(&options, &cache);
         #[allow(unused_mut)]
-        let mut shard_options = family_options(&cache);
+        let mut shard_options = family_options(Some(&cache));
         #[cfg(test)]
         shard_options.set_disable_auto_compactions(options.quiet);
-        let mut names = if dir.join("CURRENT").exists() { DB::list_cf(&db, dir)? } else { Vec::new() };
+        let found = if dir.join("CURRENT").exists() { DB::list_cf(&db, dir)? } else { Vec::new() };
+        let mut names = found.clone();
         for needed in ["default", NODE] {
             if !names.iter().any(|n| n == needed) {
                 names.push(needed.to_owned());
@@ -111,52 +113,25 @@ impl Database {
         let inner = Inner {
             rocks,
             patterns: Patterns::default(),
+            shards: Mutex::default(),
             dir: dir.to_owned(),
             cache,
             shard_options,
             #[cfg(test)]
             fault: options.fault,
         };
-        Ok(Self { inner: Arc::new(inner), shards: parking_lot::Mutex::default() })
-    }
-
-    /// The shard, opened with its index loaded; one that does not exist is made, empty.
-    pub fn shard(&self, id: ShardId) -> Result<Arc<Shard>, Error> {
-        if let Some(open) = self.shards.lock().get(&id).and_then(std::sync::Weak::upgrade) {
-            return Ok(open);
-        }
-        self.reopen(id)
-    }
-
-    /// As [`Self::shard`], but from disk even when it is open: for a shard whose writer crashed. Handles of before
-    /// may still be read; nothing may be applied to them or written through them any more.
-    pub fn reopen(&self, id: ShardId) -> Result<Arc<Shard>, Error> {
-        let mut shards = self.shards.lock();
-        let name = id.to_string();
-        if self.inner.rocks.cf_handle(&name).is_none() {
-            self.inner.rocks.create_cf(&name, &self.inner.shard_options)?;
-        }
-        let shard = Arc::new(Shard::open(self.inner.clone(), id)?);
-        shards.insert(id, Arc::downgrade(&shard));
-        Ok(shard)
-    }
-
-    /// Shards that have a column family.
-    pub fn shards(&self) -> Vec<ShardId> {
-        let numbers = (0..=u16::MAX).map(ShardId);
-        numbers.take(4096).filter(|id| self.inner.rocks.cf_handle(&id.to_string()).is_some()).collect()
+        inner.find_shards(&found)?;
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// A value of the node's own column family.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.inner.rocks.get_cf(&self.inner.family(NODE), key)?)
+        self.inner.node_row(key)
     }
 
     /// Sets a value of the node's own column family; durable when this returns.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        let mut synced = WriteOptions::default();
-        synced.set_sync(true);
-        Ok(self.inner.rocks.put_cf_opt(&self.inner.family(NODE), key, value, &synced)?)
+        self.inner.put_node_row(key, value)
     }
 
     /// Size of the files in the database's directory.
@@ -173,10 +148,10 @@ impl Database {
     pub fn memory(&self) -> Result<DatabaseMemory, Error> {
         let mut out =
             DatabaseMemory { block_cache: self.inner.cache.get_usage() as u64, ..Default::default() };
-        let families = self.shards().into_iter().map(|id| id.to_string()).chain([NODE.to_owned()]);
-        for name in families {
+        for name in self.inner.shards.lock().families().chain([NODE.to_owned()]) {
+            let Some(family) = self.inner.rocks.cf_handle(&name) else { continue };
             let of = |property| {
-                let value = self.inner.rocks.property_int_value_cf(&self.inner.family(&name), property);
+                let value = self.inner.rocks.property_int_value_cf(&family, property);
                 value.map(Option::unwrap_or_default)
             };
             out.write_buffers += of("rocksdb.cur-size-all-mem-tables")?;
@@ -187,19 +162,23 @@ impl Database {
 }
 
 impl Inner {
-    /// The handle of a column family that was opened or created before.
-    pub(crate) fn family(&self, name: &str) -> Arc<BoundColumnFamily<'_>> {
-        self.rocks.cf_handle(name).expect("column families are never dropped while a shard is open")
+    fn node_family(&self) -> Arc<BoundColumnFamily<'_>> {
+        self.rocks.cf_handle(NODE).expect("the family was opened with the database and nobody drops it")
     }
 
-    /// Writes without RocksDB's own log: the raft log is the log of a shard.
-    pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Error> {
-        let mut options = WriteOptions::default();
-        options.disable_wal(true);
-        Ok(self.rocks.write_opt(batch, &options)?)
+    /// A row of the node's own column family.
+    pub(crate) fn node_row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.rocks.get_cf(&self.node_family(), key)?)
     }
 
-    /// Options of the table files that a compaction makes.
+    /// Writes a row of the node's own column family; durable when this returns.
+    pub(crate) fn put_node_row(&self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        Ok(self.rocks.put_cf_opt(&self.node_family(), key, value, &synced)?)
+    }
+
+    /// Options of a shard's column family, and of the table files made for it.
     pub(crate) fn table_options(&self) -> &rocksdb::Options {
         &self.shard_options
     }
@@ -247,10 +226,13 @@ fn database_options(options: &Options, cache: &Cache) -> rocksdb::Options {
 }
 
 /// Options of every column family. Memtables are lean, because there is one a shard; files are small, because
-/// only whole files go when a bucket expires.
-fn family_options(cache: &Cache) -> rocksdb::Options {
+/// only whole files go when a bucket expires. Without a cache they are for files that are only written.
+pub(crate) fn family_options(cache: Option<&Cache>) -> rocksdb::Options {
     let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
+    match cache {
+        Some(cache) => table.set_block_cache(cache),
+        None => table.disable_cache(),
+    }
     table.set_block_size(16 << 10);
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(false);

@@ -24,6 +24,12 @@ pub(crate) const OPEN: u8 = b'o';
 /// row names the run.
 pub(crate) type RunId = u32;
 
+/// Length of the bucket, with which every key begins.
+pub(crate) const BUCKET_BYTES: usize = 4;
+
+/// Length of the bucket and the run after it.
+pub(crate) const RUN_BYTES: usize = 8;
+
 /// Place of a chunk inside a slice: metric, then series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {

@@ -2,13 +2,18 @@
 
 pub(crate) mod columns;
 pub(crate) mod database;
+pub(crate) mod family;
+pub(crate) mod folder;
 pub(crate) mod frame;
+pub(crate) mod generation;
 pub(crate) mod keys;
 pub(crate) mod open_streams;
 pub(crate) mod run_writer;
 pub(crate) mod series;
+pub(crate) mod shards;
 pub(crate) mod state;
 pub(crate) mod superchunk;
+pub(crate) mod tables;
 
 /// Why a stored value cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -62,7 +62,7 @@ impl<'a> DiskReader<'a> {
         }
         let mut cursor = self.cursor.take().unwrap_or_else(|| {
             let options = self.snapshot.options();
-            self.snapshot.db.rocks.raw_iterator_cf_opt(&self.shard.family(), options)
+            self.snapshot.db.rocks.raw_iterator_cf_opt(self.shard.rows(), options)
         });
         for slice in (0..run.slices).filter(|s| bucket.slice(*s, run.slices).overlaps(&range)) {
             self.read_slice(&mut cursor, (bucket, run.id, slice), assembler, parts);
@@ -169,7 +169,7 @@ impl<'a> DiskReader<'a> {
     fn read_block(&mut self, bucket: Bucket, run: RunId, block: u32) -> Option<ColumnBlock> {
         let key = keys::numbered(bucket, keys::COLUMNS, run, block);
         let value =
-            self.snapshot.db.rocks.get_pinned_cf_opt(&self.shard.family(), &key, &self.snapshot.options());
+            self.snapshot.db.rocks.get_pinned_cf_opt(self.shard.rows(), &key, &self.snapshot.options());
         let parsed = match value {
             Ok(Some(value)) => ColumnBlock::parse(&value).ok(),
             _ => None,

@@ -1,7 +1,7 @@
 use super::Shard;
 use crate::Error;
 use crate::bucket::Bucket;
-use crate::disk::database::Inner;
+use crate::disk::family::Family;
 use crate::disk::keys::{self, Place};
 use crate::disk::open_streams;
 use crate::disk::run_writer::{Piece, RunWriter, Sink, put_series};
@@ -9,7 +9,7 @@ use crate::disk::state::State;
 use crate::head::Frozen;
 use crate::head::chunk::{Chunk, Sealer};
 use plimsoll_model::{SeriesRef, Timestamp};
-use rocksdb::{BoundColumnFamily, WriteBatch};
+use rocksdb::WriteBatch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,22 +40,21 @@ struct Outgoing {
 
 /// Rows that go through the memtable.
 struct BatchSink<'a> {
-    db: &'a Inner,
-    family: Arc<BoundColumnFamily<'a>>,
+    family: &'a Family,
     batch: WriteBatch,
 }
 
 impl Sink for BatchSink<'_> {
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
-        self.batch.put_cf(&self.family, key, value);
+        self.batch.put_cf(self.family.handle(), key, value);
         if self.batch.size_in_bytes() >= BATCH_BYTES { self.send() } else { Ok(()) }
     }
 }
 
 impl BatchSink<'_> {
     fn send(&mut self) -> Result<(), Error> {
-        self.db.step("checkpoint: rows")?;
-        self.db.write(std::mem::take(&mut self.batch))
+        self.family.db.step("checkpoint: rows")?;
+        self.family.write(std::mem::take(&mut self.batch))
     }
 }
 
@@ -71,7 +70,7 @@ impl Shard {
     }
 
     /// As [`Self::checkpoint`]; with `all`, open streams are closed and written as chunks too.
-    pub(super) fn write_checkpoint(&self, durable: &mut State, all: bool) -> Result<Checkpoint, Error> {
+    pub(crate) fn write_checkpoint(&self, durable: &mut State, all: bool) -> Result<Checkpoint, Error> {
         let before = self.write_left_over(durable)?;
         let frozen = self.freeze(all);
         let mut done = self.write_frozen(durable, &frozen)?;
@@ -99,7 +98,7 @@ impl Shard {
 
     fn write_frozen(&self, durable: &mut State, frozen: &Frozen) -> Result<Checkpoint, Error> {
         self.db.step("checkpoint: frozen")?;
-        let mut sink = BatchSink { db: &self.db, family: self.family(), batch: WriteBatch::default() };
+        let mut sink = BatchSink { family: &self.family, batch: WriteBatch::default() };
         // The number is spent even when the write fails: rows with it are in the database by then.
         let run = durable.next_run;
         durable.next_run += 1;
@@ -130,12 +129,11 @@ impl Shard {
     /// was frozen is among them.
     pub(super) fn publish(&self, durable: &mut State, next: State, thawed: bool) -> Result<(), Error> {
         self.db.step("publish: state")?;
-        let family = self.family();
         let mut batch = WriteBatch::default();
-        batch.put_cf(&family, keys::state(), next.encode());
-        self.db.write(batch)?;
+        batch.put_cf(self.rows(), keys::state(), next.encode());
+        self.family.write(batch)?;
         self.db.step("publish: flush")?;
-        self.db.rocks.flush_cf(&family)?;
+        self.family.flush()?;
         let old = std::mem::replace(durable, next);
         {
             let mut head = self.head.write();
@@ -152,25 +150,25 @@ impl Shard {
 
     /// Deletes the rows that counted in `old` and no longer do.
     fn sweep(&self, old: &State, new: &State) -> Result<(), Error> {
-        let family = self.family();
+        let family = self.rows();
         let mut batch = WriteBatch::default();
         let first_kept = Bucket::of(new.expired_before);
         if old.runs.keys().next().is_some_and(|b| *b < first_kept) {
             let (from, to) = (keys::bucket(Bucket(i32::MIN + 1)), keys::bucket(first_kept));
-            self.db.rocks.delete_file_in_range_cf(&family, &from, &to)?;
-            batch.delete_range_cf(&family, from, to);
+            self.family.delete_files(&from, &to)?;
+            batch.delete_range_cf(family, from, to);
         }
         for (bucket, runs) in old.runs.range(first_kept..) {
             for run in runs.iter().filter(|r| !new.is_live(*bucket, r.id)) {
                 let from = keys::run(*bucket, run.id);
-                batch.delete_range_cf(&family, from.clone(), keys::end_of(from));
+                batch.delete_range_cf(family, from.clone(), keys::end_of(from));
             }
         }
         if let Some(run) = old.open_run.filter(|r| Some(*r) != new.open_run) {
             let from = keys::run(keys::NO_DAY, run);
-            batch.delete_range_cf(&family, from.clone(), keys::end_of(from));
+            batch.delete_range_cf(family, from.clone(), keys::end_of(from));
         }
-        if batch.is_empty() { Ok(()) } else { self.db.write(batch) }
+        if batch.is_empty() { Ok(()) } else { self.family.write(batch) }
     }
 
     /// The chunks of all buckets that have chunks or new series, in the order of the disk.

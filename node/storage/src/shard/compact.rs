@@ -114,7 +114,7 @@ impl Shard {
                 merged = true;
             }
             if closed && merged {
-                self.reclaim(bucket, durable.runs[&bucket].iter().map(|r| r.id).max());
+                self.reclaim(bucket, durable.runs[&bucket].iter().map(|r| r.id).max())?;
             }
         }
         Ok(done)
@@ -122,9 +122,9 @@ impl Shard {
 
     /// Makes RocksDB give back the space of what was merged. The files of the new run overlap none of the old ones,
     /// so they are not written again.
-    fn reclaim(&self, bucket: Bucket, newest: Option<RunId>) {
+    fn reclaim(&self, bucket: Bucket, newest: Option<RunId>) -> Result<(), Error> {
         let end = newest.map_or_else(|| keys::end_of(keys::bucket(bucket)), |id| keys::run(bucket, id));
-        self.db.rocks.compact_range_cf(&self.family(), Some(keys::run(keys::NO_DAY, 0)), Some(end));
+        self.family.compact(&keys::run(keys::NO_DAY, 0), &end)
     }
 
     /// Merges the runs of a bucket up to `level` into one; `false` when damage forbids it.
@@ -154,12 +154,9 @@ impl Shard {
         };
         sink.close()?;
         self.db.step("compact: ingest")?;
-        if !sink.files.is_empty() {
-            let mut options = IngestExternalFileOptions::default();
-            options.set_move_files(true);
-            let files: Vec<&PathBuf> = sink.files.iter().collect();
-            self.db.rocks.ingest_external_file_cf_opts(&self.family(), &options, files)?;
-        }
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        self.family.ingest(&sink.files, &options)?;
         let mut next = durable.clone();
         let runs = next.runs.get_mut(&bucket).expect("the bucket was just read");
         *runs = kept;

@@ -3,6 +3,7 @@
 mod apply;
 mod checkpoint;
 mod compact;
+mod digest;
 mod expire;
 mod open;
 mod statistics;
@@ -12,10 +13,12 @@ mod tests;
 pub use apply::{Applied, AppliedError};
 pub use checkpoint::Checkpoint;
 pub use compact::Compacted;
+pub use digest::Digest;
 pub use expire::Expired;
 pub use statistics::{Cardinality, Statistics};
 
 use crate::disk::database::Inner;
+use crate::disk::family::Family;
 use crate::disk::state::State;
 use crate::head::Head;
 use crate::index::Index;
@@ -31,10 +34,10 @@ use std::sync::atomic::AtomicU64;
 /// Locks are taken in the order of the fields.
 pub struct Shard {
     pub(crate) id: ShardId,
-    family: String,
+    pub(crate) family: Arc<Family>,
     pub(crate) db: Arc<Inner>,
     /// The state row as it is on disk. One checkpoint, compaction or expiry at a time.
-    durable: Mutex<State>,
+    pub(crate) durable: Mutex<State>,
     /// Held while a command is applied and while the head is frozen, so that both are whole.
     writer: Mutex<()>,
     pub(crate) index: RwLock<Index>,
@@ -68,7 +71,13 @@ impl Shard {
         self.index.read().len() as u64
     }
 
-    pub(crate) fn family(&self) -> Arc<rocksdb::BoundColumnFamily<'_>> {
-        self.db.family(&self.family)
+    /// The shard.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// The column family, for reads.
+    pub(crate) fn rows(&self) -> &Arc<rocksdb::BoundColumnFamily<'static>> {
+        self.family.handle()
     }
 }

@@ -1,32 +1,24 @@
 use super::{Damage, Shard};
 use crate::Error;
 use crate::bucket::Bucket;
-use crate::disk::database::Inner;
+use crate::disk::family::Family;
 use crate::disk::series::SeriesRow;
 use crate::disk::state::State;
 use crate::disk::{Flaw, frame, keys, open_streams};
 use crate::head::Head;
 use crate::index::Index;
 use parking_lot::{Mutex, RwLock};
-use plimsoll_model::ShardId;
 use rocksdb::WriteBatch;
 use std::sync::Arc;
 
 impl Shard {
     /// Opens the shard as it was at its last checkpoint.
-    pub(crate) fn open(db: Arc<Inner>, id: ShardId) -> Result<Self, Error> {
-        let family = id.to_string();
-        let state = match db.rocks.get_cf(&db.family(&family), keys::state())? {
-            Some(value) => State::decode(&value).map_err(|flaw| match flaw {
-                Flaw::Damaged => Error::Damaged(id),
-                Flaw::Version(found) => Error::Version { shard: id, found, known: frame::VERSION },
-            })?,
-            None => State::default(),
-        };
+    pub(crate) fn open(family: Arc<Family>) -> Result<Self, Error> {
+        let state = Self::read_state(&family)?.unwrap_or_default();
         let shard = Self {
-            id,
+            id: family.id,
+            db: family.db.clone(),
             family,
-            db,
             durable: Mutex::new(State::default()),
             writer: Mutex::default(),
             index: RwLock::default(),
@@ -37,6 +29,25 @@ impl Shard {
         shard.load(&state)?;
         *shard.durable.lock() = state;
         Ok(shard)
+    }
+
+    fn read_state(family: &Family) -> Result<Option<State>, Error> {
+        let Some(value) = family.db.rocks.get_cf(family.handle(), keys::state())? else { return Ok(None) };
+        let state = State::decode(&value).map_err(|flaw| match flaw {
+            Flaw::Damaged => Error::Damaged(family.id),
+            Flaw::Version(found) => Error::Version { shard: family.id, found, known: frame::VERSION },
+        });
+        state.map(Some)
+    }
+
+    /// Changes the state row of a shard that nobody has opened.
+    pub(crate) fn edit_state(family: &Family, edit: &dyn Fn(&mut State)) -> Result<(), Error> {
+        let mut state = Self::read_state(family)?.ok_or(Error::Damaged(family.id))?;
+        edit(&mut state);
+        let mut batch = WriteBatch::default();
+        batch.put_cf(family.handle(), keys::state(), state.encode());
+        family.write(batch)?;
+        family.flush()
     }
 
     fn load(&self, state: &State) -> Result<(), Error> {
@@ -84,8 +95,7 @@ impl Shard {
         let mut options = rocksdb::ReadOptions::default();
         options.set_iterate_upper_bound(keys::end_of(prefix.clone()));
         options.fill_cache(false);
-        let family = self.family();
-        let mut cursor = self.db.rocks.raw_iterator_cf_opt(&family, options);
+        let mut cursor = self.db.rocks.raw_iterator_cf_opt(self.rows(), options);
         cursor.seek(prefix);
         while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
             f(key, value);
@@ -97,9 +107,9 @@ impl Shard {
     /// Deletes rows of runs that the state does not name: writes that a crash cut short. Jumps from run to run, so
     /// its cost is that of the number of runs.
     fn sweep_orphans(&self, state: &State) -> Result<(), Error> {
-        let family = self.family();
+        let family = self.rows();
         let mut batch = WriteBatch::default();
-        let mut cursor = self.db.rocks.raw_iterator_cf_opt(&family, rocksdb::ReadOptions::default());
+        let mut cursor = self.db.rocks.raw_iterator_cf_opt(family, rocksdb::ReadOptions::default());
         cursor.seek_to_first();
         while let Some(key) = cursor.key() {
             if key == keys::state() {
@@ -116,11 +126,11 @@ impl Shard {
             let prefix = keys::run(bucket, run);
             let end = keys::end_of(prefix.clone());
             if !live {
-                batch.delete_range_cf(&family, prefix, end.clone());
+                batch.delete_range_cf(family, prefix, end.clone());
             }
             cursor.seek(end);
         }
         cursor.status()?;
-        if batch.is_empty() { Ok(()) } else { self.db.write(batch) }
+        if batch.is_empty() { Ok(()) } else { self.family.write(batch) }
     }
 }

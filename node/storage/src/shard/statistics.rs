@@ -71,6 +71,11 @@ impl Damage {
 }
 
 impl Shard {
+    /// Bytes of runs on disk; cheap, unlike [`Shard::statistics`].
+    pub fn disk_bytes(&self) -> u64 {
+        self.head.read().runs.values().flatten().map(|run| run.bytes).sum()
+    }
+
     /// The shard's numbers.
     pub fn statistics(&self) -> Statistics {
         let mut out = Statistics {

@@ -48,7 +48,7 @@ fn missing(shard: &Arc<Shard>, expected: &BTreeMap<Labels, Vec<(i64, f64)>>) -> 
 }
 
 fn rows(place: &Place) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut cursor = place.shard.db.rocks.raw_iterator_cf(&place.shard.family());
+    let mut cursor = place.shard.db.rocks.raw_iterator_cf(place.shard.rows());
     cursor.seek_to_first();
     let mut out = Vec::new();
     while let (Some(key), Some(value)) = (cursor.key(), cursor.value()) {
@@ -69,13 +69,13 @@ fn a_flipped_bit_in_any_row_costs_that_row_alone() {
         let mut flipped = value.clone();
         let bit = n * 7919 % (flipped.len() * 8);
         flipped[bit / 8] ^= 1 << (bit % 8);
-        place.shard.db.rocks.put_cf(&place.shard.family(), key, flipped).expect("written");
+        place.shard.db.rocks.put_cf(place.shard.rows(), key, flipped).expect("written");
         place = place.reopen();
         assert!(missing(&place.shard, &expected) > 0 || key[8] == keys::SERIES);
         assert!(place.shard.statistics().quarantined > 0);
         let compacted = place.shard.compact(0, false).expect("no error");
         assert_eq!(compacted.runs, 0);
-        place.shard.db.rocks.put_cf(&place.shard.family(), key, value).expect("written");
+        place.shard.db.rocks.put_cf(place.shard.rows(), key, value).expect("written");
         place = place.reopen();
         assert_eq!(missing(&place.shard, &expected), 0);
     }
@@ -87,9 +87,9 @@ fn a_bucket_with_a_damaged_row_is_not_merged() {
     let (key, value) = rows(&place).into_iter().find(|(key, _)| key[8] == keys::CHUNKS).expect("a chunk row");
     let mut flipped = value.clone();
     flipped[value.len() / 2] ^= 1;
-    place.shard.db.rocks.put_cf(&place.shard.family(), &key, flipped).expect("written");
+    place.shard.db.rocks.put_cf(place.shard.rows(), &key, flipped).expect("written");
     assert_eq!(place.shard.compact(0, true).expect("no error").damaged_buckets, 1);
-    place.shard.db.rocks.put_cf(&place.shard.family(), &key, value).expect("written");
+    place.shard.db.rocks.put_cf(place.shard.rows(), &key, value).expect("written");
     place = place.reopen();
     assert_eq!(missing(&place.shard, &expected), 0);
 }
@@ -97,7 +97,7 @@ fn a_bucket_with_a_damaged_row_is_not_merged() {
 #[test]
 fn a_damaged_state_row_is_said_at_the_start() {
     let (place, _) = filled();
-    place.shard.db.rocks.put_cf(&place.shard.family(), keys::state(), b"nonsense").expect("written");
+    place.shard.db.rocks.put_cf(place.shard.rows(), keys::state(), b"nonsense").expect("written");
     let Place { dir, database, shard } = place;
     drop((shard, database));
     let database = Database::open(dir.path(), Options::default()).expect("the database opens");

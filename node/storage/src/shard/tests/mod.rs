@@ -1,9 +1,11 @@
 //! Tests of a whole shard.
 
+mod backup;
 mod damage;
 mod journeys;
 mod model;
 mod together;
+mod transfer;
 
 use crate::{Applied, Database, Options, Shard};
 use plimsoll_model::{BatchBuilder, Labels, Matcher, Samples, SeriesRef, ShardId, Target, TimeRange, varint};

@@ -27,6 +27,8 @@ enum Op {
     },
     Expire(i64),
     Reopen,
+    /// The shard is replaced by a copy of itself.
+    Copy,
     /// The n-th write step from now fails; the directory as it is then is opened beside and must hold everything.
     Crash {
         steps: i64,
@@ -229,6 +231,16 @@ impl World {
                 self.place = Some(place.reopen_with(options(&self.countdown)));
                 self.model.replay(self.shard());
             }
+            Op::Copy => {
+                let place = self.place.as_mut().expect("the place is there between operations");
+                let mut snapshot = place.shard.snapshot().expect("a snapshot");
+                let mut staged = place.database.stage(ShardId(3), snapshot.position()).expect("room");
+                while let Some(piece) = snapshot.next().expect("a piece") {
+                    staged.push(&piece).expect("the piece is taken");
+                }
+                place.shard = staged.install().expect("installed");
+                self.model.replay(self.shard());
+            }
             Op::Crash { steps, compact } => {
                 self.countdown.store(*steps, Ordering::SeqCst);
                 let result = if *compact {
@@ -300,6 +312,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (any::<bool>(), 0i64..5).prop_map(|(force, after_days)| Op::Compact { force, after_days }),
         1 => (0i64..5 * 24).prop_map(|h| Op::Expire(START - DAY + h * 3_600_000 + 7_000)),
         1 => Just(Op::Reopen),
+        1 => Just(Op::Copy),
         2 => (0i64..14, any::<bool>()).prop_map(|(steps, compact)| Op::Crash { steps, compact }),
     ]
 }
