@@ -121,6 +121,9 @@ section! {
         replace_after: Period = Period::minutes(5),
         /// Shards whose replicas are moved at a time; more are done sooner and disturb more.
         moves: u64 = 4,
+        /// Bytes a second that a node sends to others for moves, all together. At this rate 100 GB take half an hour from
+        /// one node, and less from several.
+        move_rate: Size = Size::mib(64),
     }
 }
 

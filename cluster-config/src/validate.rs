@@ -35,6 +35,7 @@ impl Settings {
         );
         let cluster = &self.cluster;
         refuse("cluster.replace_after", period(cluster.replace_after, Period::seconds(2), Period::days(30)));
+        refuse("cluster.move_rate", size(cluster.move_rate, Size::kib(64), Size::gib(100)));
         refuse("cluster.moves", number(cluster.moves, 1, 64));
         refuse("shards.count", number(self.shards.count, 1, 256));
 

@@ -99,7 +99,7 @@ impl Http {
     /// `POST path` with a form in the body.
     pub fn post_form(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Answer, Broken> {
         let mut request = self.agent.post(format!("{}{path}", self.base));
-        for (name, value) in self.credentials() {
+        if let Some((name, value)) = self.credentials() {
             request = request.header(name, value);
         }
         finish(request.send_form(parameters.iter().copied())?)
@@ -117,7 +117,7 @@ impl Http {
     /// `DELETE path`.
     pub fn delete(&self, path: &str) -> Result<Answer, Broken> {
         let mut request = self.agent.delete(format!("{}{path}", self.base));
-        for (name, value) in self.credentials() {
+        if let Some((name, value)) = self.credentials() {
             request = request.header(name, value);
         }
         finish(request.call()?)

@@ -49,6 +49,10 @@ impl Access {
 
     async fn dial(self, host: String, port: u16) -> io::Result<TokioIo<Stream>> {
         let tcp = TcpStream::connect((host.as_str(), port)).await?;
+        // a port that nobody listens on, asked for again and again, in the end meets a connection from itself
+        if tcp.local_addr()? == tcp.peer_addr()? {
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "nobody listens there"));
+        }
         // without it a small message waits up to 40 ms for the peer's delayed ack
         tcp.set_nodelay(true)?;
         let Some(peers) = &self.0.peers else { return Ok(TokioIo::new(Box::new(tcp))) };

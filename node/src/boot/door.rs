@@ -4,6 +4,7 @@ use crate::disk::Health;
 use crate::peer::{Handler, Kind, Report};
 use crate::query;
 use crate::shard::{ShardDoor, Shards};
+use crate::telemetry::Metadata;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use plimsoll_consensus::carries_entries;
@@ -18,6 +19,8 @@ const SMALL_BYTES: usize = 512;
 pub struct NodeDoor {
     /// The shards, and ownership behind them.
     pub shards: Shards,
+    /// Types and help of metrics.
+    pub metadata: Arc<Metadata>,
     /// Whether the disk takes more.
     pub disk: Health,
     /// What it says of itself.
@@ -48,6 +51,7 @@ impl Handler for NodeDoor {
                     }
                     Ok((self.report)().encode())
                 }
+                Kind::Metadata => Ok(self.metadata.save().into()),
                 Kind::Join | Kind::Change => self.shards.cluster().handle(kind, body).await,
                 Kind::Raft if carries_entries(&body) && body.len() > SMALL_BYTES => {
                     // a leader must not fill a disk that is full; votes, heartbeats and members go on

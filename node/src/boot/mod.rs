@@ -16,7 +16,7 @@ mod node;
 mod ports;
 mod report;
 
-pub use args::{DemoArgs, StartArgs};
+pub use args::StartArgs;
 pub use door::NodeDoor;
 pub use node::Node;
 

@@ -11,7 +11,7 @@ use crate::http::{self, AppState};
 use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
-use crate::shard::{Fault, Setup, Shards, Supervisor, failover};
+use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
 use plimsoll_cluster_config::{Origin, Settings};
@@ -42,7 +42,7 @@ pub struct Node {
     app: AppState,
     database: Arc<plimsoll_storage::Database>,
     log: Log,
-    supervisor: ractor::ActorRef<crate::shard::SupervisorMsg>,
+    supervisor: SupervisorHandle,
     fatal: mpsc::Receiver<String>,
     stop: watch::Sender<bool>,
     leaving: Arc<AtomicBool>,
@@ -110,7 +110,8 @@ impl Node {
         }
         let (stop, stopping) = watch::channel(false);
         let address = ports.address;
-        let door = NodeDoor { shards: shards.clone(), disk, report: report.clone() };
+        let metadata = app.metadata.clone();
+        let door = NodeDoor { shards: shards.clone(), metadata, disk, report: report.clone() };
         let servers = ports.serve(&app, &access, Arc::new(door), stopping);
         tasks.push(watch_peers(&shards, report));
         tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
@@ -185,7 +186,7 @@ impl Node {
                 tracing::warn!(shard = %shard.id, error = %e, "no checkpoint; the next start replays the log");
             }
         }
-        let _ = self.supervisor.stop_and_wait(None, Some(drain)).await;
+        self.supervisor.stop(drain).await;
         self.app.cluster.stop().await;
         self.log.close().await;
         tracing::info!("stopped");
@@ -213,11 +214,12 @@ async fn enter(
     access: &Access,
     ports: &Ports,
 ) -> anyhow::Result<(Shards, Applicant)> {
-    let dial = access.clone();
-    let peers = Peers::new(Arc::new(move |address: &str| {
-        let endpoint = dial.peer_endpoint(address).map_err(|e| e.to_string())?;
-        Ok(dial.connect(&peer::windows(endpoint)))
-    }));
+    let dialler = access.clone();
+    let dial: peer::Dial = Arc::new(move |address: &str| {
+        let endpoint = dialler.peer_endpoint(address).map_err(|e| e.to_string())?;
+        Ok(dialler.connect(&peer::windows(endpoint)))
+    });
+    let peers = Peers::new(dial, settings.cluster.move_rate.bytes());
     let (peer_address, address) = advertised(settings, ports.address, ports.peer_address);
     let applicant = Applicant {
         folder: 0,
@@ -396,7 +398,7 @@ mod tests {
         settings.shards.count = 1;
         let node = Node::start(settings).await.expect("a node");
         // axum tells its paths to Debug alone: `RouteId(7): "/api/v1/query"`
-        let router = format!("{:?}", http::router(node.app.clone()));
+        let router = format!("{:?}", http::router(node.app.clone(), None));
         let paths = router.split("RouteId(").filter_map(|part| part.split_once("): \"/"));
         let paths = paths.filter_map(|(_, rest)| rest.split('"').next()).map(|path| format!("/{path}"));
         let paths: BTreeSet<String> = paths.filter(|path| !path.contains("__private__")).collect();

@@ -168,7 +168,7 @@ mod tests {
     fn the_limit_is_passed_downwards_at_once_and_upwards_with_a_tenth_to_spare() {
         assert_eq!(
             read_only(&[2000, 1024, 1023, 1024, 1100, 1126, 1127, 1024, 0]),
-            [false, false, true, true, true, false, false, false, true]
+            [false, false, true, true, true, true, false, false, true]
         );
     }
 

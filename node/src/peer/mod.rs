@@ -7,6 +7,7 @@
 mod door;
 mod error;
 mod link;
+mod throttle;
 mod transport;
 mod watch;
 
@@ -24,6 +25,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
+use throttle::Throttle;
 use tokio::sync::mpsc;
 use tonic::transport::{Channel, Endpoint};
 
@@ -54,12 +56,14 @@ pub enum Kind {
     Transfer = 8,
     /// What a read elsewhere must have applied to be as good as one at the leader.
     ReadIndex = 9,
+    /// The types and help texts of metrics that a node knows.
+    Metadata = 10,
 }
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
-        use Kind::{Append, Change, Done, Failed, Join, Members, Ping, Raft, ReadIndex, Transfer};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, Transfer, ReadIndex]
+        use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex, Transfer};
+        [Done, Failed, Raft, Append, Ping, Join, Change, Members, Transfer, ReadIndex, Metadata]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
@@ -112,6 +116,7 @@ struct Inner {
     sender: RwLock<Sender>,
     links: RwLock<HashMap<NodeId, Link>>,
     sending: Mutex<HashMap<(NodeId, u64), Sending>>,
+    throttle: Throttle,
 }
 
 /// A snapshot on its way to a peer.
@@ -134,10 +139,16 @@ impl Drop for Tracked {
 }
 
 impl Peers {
-    /// No peers yet.
-    pub fn new(dial: Dial) -> Self {
+    /// No peers yet. Snapshots go out with at most `move_bytes` a second, all together.
+    pub fn new(dial: Dial, move_bytes: u64) -> Self {
         let sender = RwLock::new(Sender { node: NodeId(0), cluster: String::new() });
-        Self(Arc::new(Inner { dial, sender, links: RwLock::default(), sending: Mutex::default() }))
+        Self(Arc::new(Inner {
+            dial,
+            sender,
+            links: RwLock::default(),
+            sending: Mutex::default(),
+            throttle: Throttle::new(move_bytes),
+        }))
     }
 
     /// Says who we are in calls from now on. Links of before are forgotten.

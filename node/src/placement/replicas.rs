@@ -1,15 +1,13 @@
 //! Opens the replicas that this node should hold, and destroys those that it no longer holds.
 
 use crate::peer::Kind;
-use crate::shard::{Shards, SupervisorMsg};
+use crate::shard::{Shards, SupervisorHandle};
 use bytes::Bytes;
 use plimsoll_consensus::GroupId;
 use plimsoll_model::{NodeId, ShardId};
-use ractor::ActorRef;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 const ROUND: Duration = Duration::from_millis(200);
 /// The leader of a shard answers from memory.
@@ -29,7 +27,7 @@ pub struct Replicas {
     /// The shards, and ownership behind them.
     pub shards: Shards,
     /// Opens and closes replicas.
-    pub supervisor: ActorRef<SupervisorMsg>,
+    pub supervisor: SupervisorHandle,
 }
 
 impl Replicas {
@@ -45,14 +43,7 @@ impl Replicas {
     pub async fn open_all(&self, on_disk: Vec<ShardId>) {
         let mut all = self.wanted();
         all.extend(on_disk);
-        self.open(all.into_iter().collect()).await;
-    }
-
-    async fn open(&self, shards: Vec<ShardId>) {
-        let (done, opened) = oneshot::channel();
-        // a supervisor that is gone ends the node anyway
-        let _ = self.supervisor.cast(SupervisorMsg::Open(shards, Some(done)));
-        let _ = opened.await;
+        self.supervisor.open(all.into_iter().collect()).await;
     }
 
     async fn look(&self) {
@@ -61,13 +52,13 @@ impl Replicas {
         let new: Vec<ShardId> = mine.iter().filter(|id| self.shards.local(**id).is_none()).copied().collect();
         if !new.is_empty() {
             tracing::info!(shards = ?new, "this node gets replicas");
-            self.open(new).await;
+            self.supervisor.open(new).await;
         }
         let held: Vec<ShardId> = self.shards.locals().iter().map(|s| s.id).collect();
         for shard in held.into_iter().filter(|id| !mine.contains(id)) {
             if self.is_rid_of(shard, me).await {
                 tracing::info!(%shard, "this node no longer holds a replica; its data is deleted");
-                let _ = self.supervisor.cast(SupervisorMsg::Destroy(shard));
+                self.supervisor.destroy(shard).await;
             }
         }
     }
