@@ -296,6 +296,13 @@ impl Group {
         self.inner.raft.metrics().borrow_watched().current_leader.map(NodeId)
     }
 
+    /// Whether the group has other members than this node.
+    pub fn has_peers(&self) -> bool {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().nodes().count() > 1
+    }
+
     /// Whether this node believes it leads.
     pub fn is_leader(&self) -> bool {
         self.inner.raft.metrics().borrow_watched().state == ServerState::Leader

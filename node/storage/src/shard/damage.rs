@@ -105,6 +105,11 @@ impl Shard {
         keys.iter().filter_map(|(key, missed)| self.describe(key, *missed)).collect()
     }
 
+    /// How many ranges [`Shard::damaged`] would tell; cheap when there are none.
+    pub fn damage_count(&self) -> u64 {
+        if self.damage.rows() == 0 { 0 } else { self.damaged().len() as u64 }
+    }
+
     fn describe(&self, key: &[u8], missed: bool) -> Option<DamagedRange> {
         let (bucket, id) = keys::parse(key)?;
         if bucket == keys::NO_DAY {
