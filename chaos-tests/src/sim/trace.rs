@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 /// The record of a run.
 pub struct Trace {
@@ -12,6 +13,7 @@ struct Inner {
     hash: u64,
     lines: u64,
     show: bool,
+    now: Duration,
     text: String,
 }
 
@@ -19,7 +21,15 @@ impl Trace {
     /// An empty record; with `show`, every line is printed as it comes.
     pub fn new(show: bool) -> Self {
         // FNV-1a, 64 bits (Fowler, Noll and Vo): small, and the same for ever.
-        Self { inner: Mutex::new(Inner { hash: 0xcbf2_9ce4_8422_2325, lines: 0, show, text: String::new() }) }
+        Self {
+            inner: Mutex::new(Inner {
+                hash: 0xcbf2_9ce4_8422_2325,
+                lines: 0,
+                show,
+                now: Duration::ZERO,
+                text: String::new(),
+            }),
+        }
     }
 
     /// Adds a line of `who`, at the simulated time.
@@ -33,8 +43,10 @@ impl Trace {
     }
 
     fn add(&self, who: &str, what: fmt::Arguments<'_>, print: bool) {
-        let at = turmoil::sim_elapsed().unwrap_or_default();
         let mut inner = self.inner.lock();
+        // Between the hosts' turns there is no time; that of the last one is near enough.
+        let at = turmoil::sim_elapsed().unwrap_or(inner.now);
+        inner.now = at;
         let mut text = std::mem::take(&mut inner.text);
         text.clear();
         write!(text, "{:>9.3} {who:<6} {what}", at.as_secs_f64()).expect("a string takes any text");

@@ -68,6 +68,6 @@ impl Hosts {
 fn due(waiting: &mut BTreeMap<usize, Duration>, now: Duration) -> Vec<usize> {
     let hosts: Vec<usize> =
         waiting.iter().filter(|(_, until)| **until <= now).map(|(host, _)| *host).collect();
-    hosts.iter().for_each(|host| drop(waiting.remove(host)));
+    waiting.retain(|host, _| !hosts.contains(host));
     hosts
 }
