@@ -69,6 +69,9 @@ fn main() {
 }
 
 fn tell(outcome: &Outcome) {
+    if std::env::var_os("PLIMSOLL_SIM_HASHES").is_some() {
+        println!("seed {} trace {:016x}", outcome.seed, outcome.trace.0);
+    }
     for violation in &outcome.violations {
         println!(
             "seed {} FAILED: {violation}; repeat with: plimsoll-sim --seed {} --trace",

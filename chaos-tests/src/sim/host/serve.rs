@@ -49,6 +49,10 @@ async fn answer(this: &Arc<Host>, connection: &mut TcpStream, frame: &[u8]) -> i
             Some(group) => snapshot(this, connection, &group, head.into()).await?,
             None => return Err(io::ErrorKind::NotFound.into()),
         },
+        // The first number is the founder's: it must register before anybody else may.
+        Ask::Change(_) if this.metadata.read(|m| m.0.nodes().next().is_none()) => {
+            Answer::Refused("not founded yet".to_owned())
+        }
         Ask::Change(command) => bytes(
             within(WRITE_LIMIT, this.ownership.propose(command.into()))
                 .await
