@@ -55,7 +55,15 @@ pub struct Outcome {
 }
 
 /// Runs the simulation of `seed`; with `show`, prints what happens.
+///
+/// Each run has a thread of its own: what libraries keep by the thread would else go from one run into the next.
 pub fn run(seed: u64, show: bool) -> Outcome {
+    std::thread::scope(|scope| {
+        scope.spawn(|| run_here(seed, show)).join().expect("a run tells failures as violations")
+    })
+}
+
+fn run_here(seed: u64, show: bool) -> Outcome {
     let started = Instant::now();
     let _random = SeededThread::begin(seed);
     let world = World::new(Plan::of(seed), show);
