@@ -4,5 +4,6 @@
 //! node with kill -9 again and again under load and then asks for every sample in the ledger.
 
 mod ledger;
+pub mod sim;
 
 pub use ledger::{Fate, Ledger, Verdict};
