@@ -48,9 +48,14 @@ impl Answer {
 impl Http {
     /// A client of the server at `base`, such as `http://127.0.0.1:7777`.
     pub fn new(base: impl Into<String>) -> Self {
+        Self::with_timeout(base, TIMEOUT)
+    }
+
+    /// A client that waits so long for an answer at most.
+    pub fn with_timeout(base: impl Into<String>, timeout: Duration) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(timeout))
             .proxy(None)
             .build()
             .into();

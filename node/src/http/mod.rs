@@ -15,6 +15,7 @@ mod json;
 mod pages;
 mod params;
 mod query;
+mod replica;
 mod self_metrics;
 mod series;
 mod status;
@@ -93,6 +94,7 @@ fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/cluster", get(cluster::cluster))
         .route("/api/v1/cluster/log", get(cluster::log))
         .route("/api/v1/cluster/join-command", get(cluster::join_command))
+        .route("/api/v1/admin/replica", get(replica::replica))
         .route("/api/v1/status", get(status::node))
         .route("/api/v1/status/buildinfo", get(status::build_info))
         .route("/api/v1/status/runtimeinfo", get(status::runtime_info))
