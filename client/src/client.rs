@@ -1,5 +1,5 @@
 use crate::transport::{BaseUrl, Reply, Request, Secret, Settings, Transport};
-use crate::{Error, writer::WriterBuilder};
+use crate::{Error, nodes::KnownNode, writer::WriterBuilder};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ pub struct ClientBuilder {
     connect_timeout: Duration,
     timeout: Duration,
     max_answer_bytes: usize,
+    discover: bool,
     #[cfg(feature = "tls")]
     ca_pem: Option<Vec<u8>>,
 }
@@ -43,6 +44,7 @@ impl Client {
             timeout: Duration::from_secs(30),
             // Several times the largest answer that a panel can draw; keeps a wrong query from eating the host.
             max_answer_bytes: 256 << 20,
+            discover: true,
             #[cfg(feature = "tls")]
             ca_pem: None,
         }
@@ -58,10 +60,19 @@ impl Client {
         &self.transport.settings().urls[0].text
     }
 
+    /// The nodes that requests may go to, as far as this client has learned.
+    pub fn nodes(&self) -> Vec<KnownNode> {
+        self.transport.nodes().known(std::time::Instant::now())
+    }
+
     /// Sends `request` and reads `data` out of the envelope of its answer.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: &Request) -> Result<Reported<T>, Error> {
-        let reply = self.transport.send(request).await?;
-        let envelope: crate::answer::Envelope<T> = decode(&reply)?;
+        Self::read(&self.transport.send(request).await?)
+    }
+
+    /// Reads `data` out of the envelope of `reply`.
+    pub(crate) fn read<T: DeserializeOwned>(reply: &Reply) -> Result<Reported<T>, Error> {
+        let envelope: crate::answer::Envelope<T> = decode(reply)?;
         Ok(Reported { data: envelope.data, warnings: envelope.warnings, infos: envelope.infos })
     }
 }
@@ -83,7 +94,7 @@ fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, Error> {
 }
 
 impl ClientBuilder {
-    /// Adds a url. With several, the next is asked when one cannot be reached.
+    /// Adds a url. One is enough to find the others of its cluster; several help while that one is away.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.urls.push(url.into());
         self
@@ -126,6 +137,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether the client learns from the cluster where its other nodes are, and asks them when one is away (yes).
+    ///
+    /// Turn it off where the addresses that nodes have among themselves mean nothing, or something else, to the
+    /// client: behind a proxy or a NAT. The token goes to every node, learned ones included.
+    pub fn discover(mut self, discover: bool) -> Self {
+        self.discover = discover;
+        self
+    }
+
     /// Certificates (PEM) to trust instead of the system's.
     #[cfg(feature = "tls")]
     pub fn ca_pem(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -146,6 +166,7 @@ impl ClientBuilder {
             // A year stands for "for ever"; gRPC has no way to write much more.
             timeout: self.timeout.min(Duration::from_secs(365 * 86_400)),
             max_answer_bytes: self.max_answer_bytes,
+            discover: self.discover,
             #[cfg(feature = "tls")]
             ca_pem: self.ca_pem,
         })?;

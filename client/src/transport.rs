@@ -1,11 +1,11 @@
-//! One HTTP request to whichever of the urls answers.
+//! One HTTP request to whichever of the nodes answers.
 //!
-//! Owns: connections, timeouts, the bound on answers, the order in which urls are tried, and the mapping of
-//! what went wrong to [`Error`].
-//! Does not own: repeats after a wait (`retry`, `write`), the meaning of bodies (`query`, `answer`).
+//! Owns: connections, timeouts, the bound on answers, and the mapping of what went wrong to [`Error`].
+//! Does not own: which nodes there are and whose turn it is (`nodes`), repeats after a wait (`retry`, `writer`), the
+//! meaning of bodies (`query`, `answer`).
 
 use crate::connector::{Connector, connector};
-use crate::{Error, retry::parse_retry_after};
+use crate::{Error, nodes::Nodes, retry::parse_retry_after};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -15,8 +15,8 @@ use hyper::header::{
 use hyper::{Method, Uri};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{error::Elapsed, timeout};
 
 /// Longest message of a node that is kept in an error.
@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub connect_timeout: Duration,
     pub timeout: Duration,
     pub max_answer_bytes: usize,
+    pub discover: bool,
     #[cfg(feature = "tls")]
     pub ca_pem: Option<Vec<u8>>,
 }
@@ -83,8 +84,7 @@ pub(crate) struct Transport {
     pool: Pool<Connector, Full<Bytes>>,
     settings: Settings,
     headers: HeaderMap,
-    /// Index of the url that answered last.
-    preferred: AtomicUsize,
+    nodes: Nodes,
 }
 
 impl BaseUrl {
@@ -108,6 +108,26 @@ impl BaseUrl {
             return Err(bad("needs TLS, which this build of the client leaves out (feature `tls`)"));
         }
         Ok(Self { text: whole.trim_end_matches('/').to_owned(), https })
+    }
+
+    /// Whether paths of the API come after another path, as behind a proxy.
+    pub fn has_path(&self) -> bool {
+        self.authority().contains('/')
+    }
+
+    /// The host, as it stands in the url.
+    pub fn host(&self) -> &str {
+        let authority = self.authority().split('/').next().unwrap_or_default();
+        match authority.rsplit_once(':') {
+            // The last colon of `[::1]` is not one before a port.
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        }
+    }
+
+    /// What follows the scheme.
+    fn authority(&self) -> &str {
+        self.text.split_once("://").map_or(self.text.as_str(), |(_, rest)| rest)
     }
 }
 
@@ -163,7 +183,12 @@ impl Transport {
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(8)
             .build(connector(&settings)?);
-        Ok(Self { pool, settings, headers, preferred: AtomicUsize::new(0) })
+        let nodes = Nodes::new(&settings.urls, settings.discover);
+        Ok(Self { pool, settings, headers, nodes })
+    }
+
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
     }
 
     pub fn settings(&self) -> &Settings {
@@ -171,30 +196,30 @@ impl Transport {
     }
 
     /// Sends `request` and takes the whole answer.
-    pub async fn send(&self, request: &Request) -> Result<Reply, Error> {
-        let mut order = self.order();
+    pub async fn send(self: &Arc<Self>, request: &Request) -> Result<Reply, Error> {
+        let mut turn = Turn::new(self);
         loop {
-            let index = order.current();
-            let result = self.send_to(&self.settings.urls[index], request).await;
-            if self.is_final(&result, request, &mut order) {
+            let url = turn.url()?;
+            let result = self.send_to(&url, request).await;
+            if turn.is_final(&result, request.repeatable) {
                 return result;
             }
         }
     }
 
     /// Sends `request` and answers as soon as the head is there; the timeout covers the head alone.
-    pub async fn stream(&self, request: &Request) -> Result<StreamedReply, Error> {
-        let mut order = self.order();
+    pub async fn stream(self: &Arc<Self>, request: &Request) -> Result<StreamedReply, Error> {
+        let mut turn = Turn::new(self);
         loop {
-            let index = order.current();
-            let result = self.stream_from(&self.settings.urls[index], request).await;
-            if self.is_final(&result, request, &mut order) {
+            let url = turn.url()?;
+            let result = self.stream_from(&url, request).await;
+            if turn.is_final(&result, request.repeatable) {
                 return result;
             }
         }
     }
 
-    async fn send_to(&self, url: &BaseUrl, request: &Request) -> Result<Reply, Error> {
+    pub async fn send_to(&self, url: &BaseUrl, request: &Request) -> Result<Reply, Error> {
         let whole = async {
             let (parts, body) = self.start(url, request).await?;
             let body = self.collect(url, body).await?;
@@ -216,25 +241,6 @@ impl Transport {
         check(&parts, &body)?;
         let reason = format!("HTTP {}", parts.status);
         Err(Error::Answer { url: url.text.clone(), reason })
-    }
-
-    /// The urls one after another, beginning with the one that answered last.
-    fn order(&self) -> Order {
-        let count = self.settings.urls.len();
-        Order { first: self.preferred.load(Ordering::Relaxed), step: 0, count }
-    }
-
-    /// Whether `result` is the answer; if not, `order` has moved on to the next url.
-    fn is_final<T>(&self, result: &Result<T, Error>, request: &Request, order: &mut Order) -> bool {
-        match result {
-            Ok(_) => self.preferred.store(order.current(), Ordering::Relaxed),
-            Err(e) if order.step + 1 < order.count && e.is_worth_elsewhere(request.repeatable) => {
-                order.step += 1;
-                return false;
-            }
-            Err(_) => {}
-        }
-        true
     }
 
     async fn start(
@@ -272,15 +278,42 @@ impl Transport {
     }
 }
 
-struct Order {
-    first: usize,
-    step: usize,
-    count: usize,
+/// The nodes that one request is offered to, one after another.
+pub(crate) struct Turn<'a> {
+    transport: &'a Arc<Transport>,
+    urls: Vec<Arc<BaseUrl>>,
+    at: usize,
 }
 
-impl Order {
-    fn current(&self) -> usize {
-        (self.first + self.step) % self.count
+impl<'a> Turn<'a> {
+    pub fn new(transport: &'a Arc<Transport>) -> Self {
+        Self { transport, urls: transport.nodes.order(Instant::now()), at: 0 }
+    }
+
+    /// The node whose turn it is.
+    pub fn url(&self) -> Result<Arc<BaseUrl>, Error> {
+        let none = || Error::Config("a client needs at least one url".into());
+        self.urls.get(self.at).cloned().ok_or_else(none)
+    }
+
+    /// Whether `result` is the answer; if not, it is the next node's turn.
+    pub fn is_final<T>(&mut self, result: &Result<T, Error>, repeatable: bool) -> bool {
+        let Some(url) = self.urls.get(self.at) else { return true };
+        let again = match result {
+            Ok(_) => {
+                self.transport.nodes.answered(&url.text, Instant::now());
+                false
+            }
+            Err(e) => {
+                self.transport.nodes.failed(&url.text, e, Instant::now());
+                self.at + 1 < self.urls.len() && e.is_worth_elsewhere(repeatable)
+            }
+        };
+        self.at += usize::from(again);
+        if !again {
+            self.transport.look_around();
+        }
+        !again
     }
 }
 

@@ -65,8 +65,8 @@ section! {
     Node = "node" {
         /// Directory of all that the node keeps; made when missing.
         data_dir: PathBuf = PathBuf::from("plimsoll-data"),
-        /// Address of the one port that serves HTTP and gRPC. Loopback by default: there is nothing yet that
-        /// would keep a stranger out.
+        /// Address of the one port that serves HTTP and gRPC. Loopback by default: any other one needs `[tls]` and
+        /// `[access]` first.
         listen: SocketAddr = (Ipv4Addr::LOCALHOST, 7777).into(),
         /// Address for other nodes, where they shall not use `listen`.
         peer_listen: Option<SocketAddr> = None,
@@ -77,7 +77,7 @@ section! {
         join: Vec<String> = Vec::new(),
         /// Name of the zone (rack, data centre) that this node shares a fate with; replicas are spread over zones.
         zone: Option<String> = None,
-        /// Allows addresses that other machines can reach although nothing is encrypted and nobody is asked who they are.
+        /// Allows addresses that other machines can reach without TLS, tokens and certificates of peers.
         insecure: bool = false,
     }
 }
@@ -98,7 +98,8 @@ section! {
         block_cache: Size = Size::mib(32),
         /// Memory of RocksDB's write buffers, all shards together.
         write_buffer: Size = Size::mib(16),
-        /// The node turns read-only before less than this is free on its disk, and recovers by itself.
+        /// The node turns read-only before less than this is free on its disk, and recovers by itself when a tenth
+        /// more is free. At most a twentieth of the disk is kept free, so that a small one stays of use.
         min_free_disk: Size = Size::gib(1),
     }
 }
@@ -120,6 +121,9 @@ section! {
         replace_after: Period = Period::minutes(5),
         /// Shards whose replicas are moved at a time; more are done sooner and disturb more.
         moves: u64 = 4,
+        /// Bytes a second that a node sends to others for moves, all together. At this rate 100 GB take half an hour from
+        /// one node, and less from several.
+        move_rate: Size = Size::mib(64),
     }
 }
 
@@ -162,6 +166,35 @@ section! {
         memory: Size = Size::mib(512),
         /// Queries that run at a time; further ones wait within their timeout. A query uses all cores by itself.
         concurrency: u64 = 16,
+    }
+}
+
+section! {
+    /// Certificates: who the node says it is, and which other nodes it believes. PEM files; changed files are taken
+    /// up within seconds, without a restart.
+    Tls = "tls" {
+        /// Certificate that clients see, with its chain; PEM. With it the port speaks TLS and nothing else.
+        cert: Option<PathBuf> = None,
+        /// Key of `tls.cert`; PEM.
+        key: Option<PathBuf> = None,
+        /// Certificates that sign those of nodes; PEM. With it only a node that shows such a certificate, made out to
+        /// `plimsoll-peer`, is a peer.
+        peer_ca: Option<PathBuf> = None,
+        /// Certificate that this node shows to other nodes, made out to `plimsoll-peer`; PEM.
+        peer_cert: Option<PathBuf> = None,
+        /// Key of `tls.peer_cert`; PEM.
+        peer_key: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// Who may do what over the API.
+    Access = "access" {
+        /// Whether a request must carry a token whose role allows it.
+        tokens: bool = false,
+        /// File that holds a token with the role `admin`, at least 32 characters: the way to the first token, and the
+        /// way back in when all others are lost. A changed file is taken up within seconds.
+        root_token_file: Option<PathBuf> = None,
     }
 }
 

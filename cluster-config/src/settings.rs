@@ -3,7 +3,7 @@
 use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
-use crate::sections::{Cluster, Ingest, Log, Node, Query, Section, Shards, Storage};
+use crate::sections::{Access, Cluster, Ingest, Log, Node, Query, Section, Shards, Storage, Tls};
 use crate::setting::Key;
 use crate::suggest;
 use std::collections::BTreeMap;
@@ -23,6 +23,10 @@ pub struct Settings {
     pub ingest: Ingest,
     /// `[query]`
     pub query: Query,
+    /// `[tls]`
+    pub tls: Tls,
+    /// `[access]`
+    pub access: Access,
     /// `[log]`
     pub log: Log,
     /// Where each value that is not a default came from, by path.
@@ -48,9 +52,18 @@ impl Settings {
 
     /// Every key that can be set, in the order of the file.
     pub fn keys() -> impl Iterator<Item = &'static Key> {
-        [Node::KEYS, Storage::KEYS, Shards::KEYS, Cluster::KEYS, Ingest::KEYS, Query::KEYS, Log::KEYS]
-            .into_iter()
-            .flatten()
+        let sections = [
+            Node::KEYS,
+            Storage::KEYS,
+            Shards::KEYS,
+            Cluster::KEYS,
+            Ingest::KEYS,
+            Query::KEYS,
+            Tls::KEYS,
+            Access::KEYS,
+            Log::KEYS,
+        ];
+        sections.into_iter().flatten()
     }
 
     /// All values that hold, each with where it came from; prints as a TOML file.
@@ -72,6 +85,8 @@ impl Settings {
             "cluster" => self.cluster.show(key.name),
             "ingest" => self.ingest.show(key.name),
             "query" => self.query.show(key.name),
+            "tls" => self.tls.show(key.name),
+            "access" => self.access.show(key.name),
             _ => self.log.show(key.name),
         }
     }
@@ -88,6 +103,8 @@ impl Settings {
             "cluster" => self.cluster.set(key.name, &given),
             "ingest" => self.ingest.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
+            "tls" => self.tls.set(key.name, &given),
+            "access" => self.access.set(key.name, &given),
             _ => self.log.set(key.name, &given),
         };
         if !taken {

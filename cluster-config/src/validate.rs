@@ -3,7 +3,6 @@
 use crate::error::Problem;
 use crate::settings::Settings;
 use crate::units::{Period, Size};
-use std::net::SocketAddr;
 
 /// Beyond a hundred years a retention is a slip of the finger, and timestamps come near their end.
 const LONGEST: Period = Period::days(100 * 365);
@@ -18,8 +17,9 @@ impl Settings {
         };
         let empty = self.node.data_dir.as_os_str().is_empty();
         refuse("node.data_dir", empty.then(|| "is empty; name the directory that keeps the data".to_owned()));
-        refuse("node.listen", self.reachable(self.node.listen));
-        refuse("node.peer_listen", self.node.peer_listen.and_then(|at| self.reachable(at)));
+        for (path, reason) in self.unsafe_settings() {
+            refuse(path, Some(reason));
+        }
         let zone = self.node.zone.as_deref().unwrap_or("-");
         refuse(
             "node.zone",
@@ -35,6 +35,7 @@ impl Settings {
         );
         let cluster = &self.cluster;
         refuse("cluster.replace_after", period(cluster.replace_after, Period::seconds(2), Period::days(30)));
+        refuse("cluster.move_rate", size(cluster.move_rate, Size::kib(64), Size::gib(100)));
         refuse("cluster.moves", number(cluster.moves, 1, 64));
         refuse("shards.count", number(self.shards.count, 1, 256));
 
@@ -76,18 +77,6 @@ impl Settings {
         refuse("query.max_points", number(query.max_points, 1, 1_000_000));
         refuse("query.memory", size(query.memory, Size::mib(1), Size::gib(1 << 10)));
         refuse("query.concurrency", number(query.concurrency, 1, 10_000));
-    }
-
-    /// Why `address` may not be listened on.
-    fn reachable(&self, address: SocketAddr) -> Option<String> {
-        if address.ip().is_loopback() || self.node.insecure {
-            return None;
-        }
-        Some(format!(
-            "{address} can be reached from other machines, and nothing is encrypted and nobody asked who they are; \
-             listen on 127.0.0.1:{}, or allow it with --insecure (`node.insecure = true`) on a network that you trust",
-            address.port()
-        ))
     }
 }
 

@@ -10,15 +10,17 @@
 //! A change of the cluster: [`http`] → [`cluster`] (the ownership group) → [`placement`] (who should hold what) →
 //! [`shard::walk`] (each leader moves its own group).
 //!
-//! Modules in that order; [`boot`] starts them and stops them in reverse. [`host`], [`demo`] and [`telemetry`] stand
-//! beside: samples that the node itself makes.
+//! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
+//! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
+//! part of one.
 
+pub mod access;
 pub mod aggregator;
 pub mod boot;
 pub mod cluster;
 pub mod collector;
 pub mod demo;
-pub mod host;
+pub mod disk;
 pub mod http;
 pub mod peer;
 pub mod placement;

@@ -2,7 +2,8 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use plimsoll_client::cli;
-use plimsoll_node::boot::{DemoArgs, StartArgs};
+use plimsoll_node::boot::StartArgs;
+use plimsoll_node::demo::DemoArgs;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(name = "plimsoll", version, max_term_width = 110)]
 #[command(after_help = "Examples:
-  plimsoll demo                              a node with live agent traffic, in one terminal
+  plimsoll demo                              three nodes with live agent traffic, in one terminal
   plimsoll start --data-dir d1               a real node on 127.0.0.1:7777
   plimsoll query 'sum by (job) (up)'         ask it
   plimsoll range 'rate(http_requests_total[5m])' --start now-1h
@@ -29,7 +30,7 @@ struct Command {
 enum What {
     /// Run a node.
     Start(StartArgs),
-    /// Run a node with simulated agent loops and this host's own metrics.
+    /// Run three nodes with simulated agent loops and this host's own metrics, and break them.
     Demo(DemoArgs),
     #[command(flatten)]
     Ask(cli::Command),
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let runs_node = matches!(command.what, What::Start(_) | What::Demo(_));
+    let runs_node = matches!(command.what, What::Start(_));
     let outcome = runtime.block_on(async {
         match command.what {
             What::Start(args) => plimsoll_node::boot::start(args).await,

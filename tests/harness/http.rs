@@ -1,7 +1,9 @@
 //! A blocking HTTP client for one server. Every status is an answer; only a broken connection is an error.
 
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 /// Longest wait for one answer: longer than the default time-out of a query.
 const TIMEOUT: Duration = Duration::from_secs(150);
@@ -11,6 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(150);
 pub struct Http {
     agent: ureq::Agent,
     base: String,
+    token: Option<String>,
 }
 
 /// What a server answered.
@@ -48,18 +51,31 @@ impl Answer {
 impl Http {
     /// A client of the server at `base`, such as `http://127.0.0.1:7777`.
     pub fn new(base: impl Into<String>) -> Self {
-        Self::with_timeout(base, TIMEOUT)
+        Self { agent: settings().build().into(), base: base.into(), token: None }
     }
 
     /// A client that waits so long for an answer at most.
     pub fn with_timeout(base: impl Into<String>, timeout: Duration) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(timeout))
-            .proxy(None)
-            .build()
-            .into();
-        Self { agent, base: base.into() }
+        let agent = settings().timeout_global(Some(timeout)).build().into();
+        Self { agent, base: base.into(), token: None }
+    }
+
+    /// A client of the server at `base`, such as `https://127.0.0.1:7777`, which believes `ca_pem` and no other CA.
+    pub fn secure(base: impl Into<String>, ca_pem: &str) -> Self {
+        let ca = Certificate::from_pem(ca_pem.as_bytes()).expect("a certificate of a test");
+        // ring is named: where another library brings a second provider, rustls would choose none
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(provider)
+            .root_certs(RootCerts::new_with_certs(&[ca]))
+            .build();
+        Self { agent: settings().tls_config(tls).build().into(), base: base.into(), token: None }
+    }
+
+    /// The same client with a token in every request.
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(format!("Bearer {token}")), ..self.clone() }
     }
 
     /// Where the server is.
@@ -80,24 +96,41 @@ impl Http {
         headers: &[(&str, &str)],
     ) -> Result<Answer, Broken> {
         let mut request = self.agent.get(format!("{}{path}", self.base));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        for (name, value) in headers.iter().copied().chain(self.credentials()) {
+            request = request.header(name, value);
         }
         finish(request.query_pairs(parameters.iter().copied()).call()?)
     }
 
     /// `POST path` with a form in the body.
     pub fn post_form(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Answer, Broken> {
-        finish(self.agent.post(format!("{}{path}", self.base)).send_form(parameters.iter().copied())?)
+        let mut request = self.agent.post(format!("{}{path}", self.base));
+        if let Some((name, value)) = self.credentials() {
+            request = request.header(name, value);
+        }
+        finish(request.send_form(parameters.iter().copied())?)
     }
 
     /// `POST path` with any body.
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Broken> {
         let mut request = self.agent.post(format!("{}{path}", self.base));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        for (name, value) in headers.iter().copied().chain(self.credentials()) {
+            request = request.header(name, value);
         }
         finish(request.send(body)?)
+    }
+
+    /// `DELETE path`.
+    pub fn delete(&self, path: &str) -> Result<Answer, Broken> {
+        let mut request = self.agent.delete(format!("{}{path}", self.base));
+        if let Some((name, value)) = self.credentials() {
+            request = request.header(name, value);
+        }
+        finish(request.call()?)
+    }
+
+    fn credentials(&self) -> Option<(&'static str, &str)> {
+        Some(("Authorization", self.token.as_deref()?))
     }
 
     /// The `data` of a call of the Prometheus API; panics unless it succeeds.
@@ -108,6 +141,10 @@ impl Http {
         assert_eq!(json["status"], "success", "{path} {parameters:?}: {json}");
         json["data"].take()
     }
+}
+
+fn settings() -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(TIMEOUT)).proxy(None)
 }
 
 fn finish(response: ureq::http::Response<ureq::Body>) -> Result<Answer, Broken> {

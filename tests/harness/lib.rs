@@ -1,14 +1,15 @@
 //! Starts the real programs on loopback for tests and benchmarks: `plimsoll` itself and its peers.
 //!
-//! Reading order: [`process`] (one child: log, signals, what it costs), [`http`], [`answer`], [`plimsoll`] (a node), [`cluster`] (several),
-//! [`peers`] (Debian's prometheus, node-exporter, victoria-metrics), [`remote_write`] (requests made
-//! without the project's own encoder, so that a mistake there cannot hide itself), [`wait`], [`page`] (where
-//! measured tables go).
+//! Reading order: [`process`] (one child: log, signals, what it costs), [`http`], [`answer`], [`plimsoll`] (a node),
+//! [`cluster`] (several), [`peers`] (Debian's prometheus, node-exporter, victoria-metrics), [`remote_write`] (requests made
+//! without the project's own encoder, so that a mistake there cannot hide itself), [`certificates`], [`wait`],
+//! [`page`] (where measured tables go).
 //!
 //! Everything here panics with what it saw when the world is not as a test needs it: a message in a failed
 //! test is the best place for that. All servers listen on loopback only and end with the value that holds them.
 
 pub mod answer;
+pub mod certificates;
 pub mod cluster;
 pub mod http;
 pub mod page;

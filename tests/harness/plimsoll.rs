@@ -35,6 +35,11 @@ pub fn run(args: &[&str]) -> Output {
     clean(&mut command).args(args).output().unwrap_or_else(|e| panic!("cannot run plimsoll: {e}"))
 }
 
+/// A folder for a node and its files; goes with the value.
+pub fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("plimsoll-node-").tempdir().expect("a temporary folder")
+}
+
 /// Takes settings of the person who runs the tests out of the environment.
 fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PLIMSOLL_")) {
@@ -64,6 +69,8 @@ pub struct Node {
     listen: SocketAddrV4,
     place: Place,
     settings: Vec<(String, String)>,
+    /// Who signed the node's certificate, where it has one.
+    ca: Option<String>,
     process: Option<Process>,
 }
 
@@ -75,14 +82,19 @@ impl Node {
 
     /// Starts a node with settings by path, such as `("storage.checkpoint_interval", "1s")`.
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
-        let mut node = Self::at(Place::default(), settings);
+        Self::start_in(folder(), settings, None)
+    }
+
+    /// As [`start_with`](Self::start_with) in a folder that files of `settings` may lie in; with `ca`, which signed the
+    /// node's certificate, it is asked over TLS.
+    pub fn start_in(folder: TempDir, settings: &[(&str, &str)], ca: Option<String>) -> Self {
+        let mut node = Self { folder, ca, ..Self::at(Place::default(), settings) };
         node.restart();
         node
     }
 
     /// A node that is not started yet.
     pub fn at(place: Place, settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::Builder::new().prefix("plimsoll-node-").tempdir().expect("a temporary folder");
         let settings = settings
             .iter()
             .map(|(path, value)| {
@@ -90,7 +102,7 @@ impl Node {
             })
             .collect();
         let listen = place.listen.unwrap_or_else(|| SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()));
-        Self { folder, listen, place, settings, process: None }
+        Self { folder: folder(), listen, place, settings, ca: None, process: None }
     }
 
     /// Starts the node again after a kill or a stop, on the same address and data. Returns the time until it was ready.
@@ -190,14 +202,17 @@ impl Node {
         self.listen.to_string()
     }
 
-    /// `http://HOST:PORT`.
+    /// `http://HOST:PORT`, or with `https`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address())
+        format!("{}://{}", if self.ca.is_some() { "https" } else { "http" }, self.address())
     }
 
     /// A client of this node.
     pub fn http(&self) -> Http {
-        Http::new(self.url())
+        match &self.ca {
+            Some(ca) => Http::secure(self.url(), ca),
+            None => Http::new(self.url()),
+        }
     }
 
     /// The data folder.

@@ -1,7 +1,7 @@
 use super::output::{Cell, Column, Listing};
 use super::units::{now, show_bytes, show_duration};
-use super::{Global, Outcome, exit::Exit, status};
-use crate::{BuildInfo, Client, Data, Error, Sample, Value};
+use super::{Global, Outcome, cluster::health, exit::Exit, status};
+use crate::{BuildInfo, Client, Cluster, Data, Error, Sample, Value};
 use plimsoll_model::Labels;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -167,6 +167,24 @@ async fn remote(client: &Client) -> Vec<Check> {
         }
         Err(e) => checks.push(Check::warn("health", e.to_string(), "the node may be of an older version")),
     }
+    // A node of an older version, or a server of another kind, knows no cluster: `version` has said so.
+    if let Ok(c) = client.cluster().await {
+        checks.extend(cluster(&c));
+    }
+    checks
+}
+
+/// What is wrong with the cluster as a whole; where nothing is, a line that says so.
+fn cluster(c: &Cluster) -> Vec<Check> {
+    let findings = health::findings(c);
+    let check = |f: health::Finding| match f.degrades {
+        true => Check::fail(f.about, f.found, f.fix),
+        false => Check::warn(f.about, f.found, f.fix),
+    };
+    let mut checks: Vec<Check> = findings.into_iter().map(check).collect();
+    if !checks.iter().any(|c| c.verdict == Verdict::Fail) {
+        checks.insert(0, Check::ok("cluster", health::verdict(c).0));
+    }
     checks
 }
 
@@ -288,6 +306,18 @@ mod tests {
         assert!(files(Some(1024), Some(1_048_576)).fix.starts_with("ulimit -n"));
         assert!(files(Some(1024), Some(4096)).fix.contains("LimitNOFILE"));
         assert_eq!(files(None, None).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn a_cluster_is_checked_as_a_whole() {
+        let c: Cluster = serde_json::from_value(json!({"quorum": true, "replication": 1, "asked": 1,
+            "nodes": [{"id": 1, "state": "active", "live": true}, {"id": 2, "state": "active", "live": false}]}))
+        .expect("a cluster");
+        let found: Vec<_> = cluster(&c).iter().map(|c| (c.name, c.verdict)).collect();
+        assert_eq!(found, [("node", Verdict::Fail), ("replication", Verdict::Warn)]);
+        let well: Cluster =
+            serde_json::from_value(json!({"quorum": true, "replication": 3})).expect("a cluster");
+        assert_eq!(cluster(&well)[0].verdict, Verdict::Ok);
     }
 
     #[test]

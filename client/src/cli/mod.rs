@@ -7,6 +7,7 @@
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
 mod cardinality;
+mod cluster;
 mod completions;
 mod config;
 mod csv;
@@ -22,9 +23,11 @@ mod lines;
 mod output;
 mod query;
 mod range;
+mod screen;
 mod series;
 mod status;
 mod time;
+mod token;
 mod top;
 mod units;
 
@@ -55,6 +58,9 @@ pub struct Global {
     /// Token to show to the node.
     #[arg(long, global = true, env = "PLIMSOLL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub token: Option<String>,
+    /// Ask only the nodes that --url names; otherwise long commands learn of the others from the cluster.
+    #[arg(long, global = true, env = "PLIMSOLL_NO_DISCOVER")]
+    pub no_discover: bool,
     /// File with certificates (PEM) to trust instead of the system's.
     #[arg(long, global = true, env = "PLIMSOLL_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<std::path::PathBuf>,
@@ -99,6 +105,12 @@ pub enum Command {
     /// Show the state of a node, its shards and its storage.
     #[command(after_help = status::EXAMPLES)]
     Status(status::Status),
+    /// Look after the cluster: nodes, shards, moves.
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
+    /// Make, list and take back tokens of the API.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Check or show settings of a node.
     #[command(subcommand)]
     Config(config::Config),
@@ -125,6 +137,8 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Import(c) => c.run(global).await,
         Command::Export(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
+        Command::Cluster(c) => c.run(global).await,
+        Command::Token(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
         Command::Completions(c) => c.run(),
@@ -138,9 +152,20 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
 }
 
 impl Global {
-    /// The client that these arguments describe.
+    /// The client that these arguments describe, for one question.
     fn client(&self) -> Result<Client, Problem> {
-        let mut builder = Client::builder().urls(self.url.iter().cloned()).timeout(self.timeout);
+        // It would be gone before it could use what it learns.
+        self.build(false)
+    }
+
+    /// The same for a command that goes on while nodes come and go.
+    fn cluster_client(&self) -> Result<Client, Problem> {
+        self.build(!self.no_discover)
+    }
+
+    fn build(&self, discover: bool) -> Result<Client, Problem> {
+        let mut builder =
+            Client::builder().urls(self.url.iter().cloned()).timeout(self.timeout).discover(discover);
         builder = builder.connect_timeout(self.timeout.min(Duration::from_secs(3)));
         if let Some(token) = &self.token {
             builder = builder.token(token.clone());

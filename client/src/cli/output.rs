@@ -108,6 +108,14 @@ impl Listing {
         Ok(out.flush()?)
     }
 
+    /// As it would be printed, for a larger picture; as wide as it must be, or as the terminal is.
+    pub fn text(&self, format: Format) -> String {
+        let mut out = Vec::new();
+        // Memory takes all, and what is written is text.
+        let _ = self.write(&mut out, format, std::io::stdout().is_terminal());
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
     pub fn write(&self, out: &mut impl Write, format: Format, on_terminal: bool) -> std::io::Result<()> {
         match format {
             Format::Table => out.write_all(self.table(false, on_terminal).as_bytes()),

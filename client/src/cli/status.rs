@@ -1,6 +1,6 @@
 use super::output::{Cell, Column, Format, Listing, say};
 use super::units::{show_bytes, show_count, show_duration};
-use super::{Global, Outcome, escape, exit::Exit};
+use super::{Global, Outcome, cluster::health, escape, exit::Exit};
 use crate::ShardStatus;
 use serde_json::json;
 use std::time::Duration;
@@ -11,7 +11,7 @@ Examples:
   plimsoll status -o json | jq .status.storage
   plimsoll status --url http://10.0.0.2:7777 || echo 'not well'
 
-Exit code 4: the node is not ready, or a shard has no leader.";
+Exit code 4: the node is not ready, a shard has no leader, or its cluster is degraded (`plimsoll cluster status`).";
 
 /// Arguments of `status`.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,11 +19,15 @@ pub struct Status {}
 
 impl Status {
     pub(super) async fn run(self, global: &Global) -> Outcome {
-        let status = global.client()?.status().await?;
-        let verdict = verdict(&status);
+        let client = global.client()?;
+        let status = client.status().await?;
+        // A node of an older version does not know of a cluster; what it says of itself is all there is then.
+        let cluster = client.cluster().await.ok();
+        let verdict = joint(verdict(&status), cluster.as_ref());
         let mut l = shards(&status.shards);
         l.head.insert("verdict".into(), json!(verdict.text));
         l.head.insert("status".into(), json!(status));
+        l.head.insert("cluster".into(), json!(cluster));
         match global.output {
             Format::Table | Format::Wide => {
                 for line in heading(&status) {
@@ -64,6 +68,15 @@ fn verdict(status: &crate::Status) -> Verdict {
         (n, rf) => format!("healthy: {n} nodes, {rf} copies of every sample"),
     };
     Verdict { text, exit: Exit::Ok }
+}
+
+/// The verdict on the node, or on its cluster where that is the worse one or says more.
+fn joint(node: Verdict, cluster: Option<&crate::Cluster>) -> Verdict {
+    let Some(cluster) = cluster.filter(|c| node.exit == Exit::Ok && health::members(c).count() > 1) else {
+        return node;
+    };
+    let (text, exit) = health::verdict(cluster);
+    Verdict { text, exit }
 }
 
 /// The sentence and what it means for the exit code.
@@ -166,6 +179,20 @@ mod tests {
             assert_eq!(verdict(&status(json)).exit, exit, "{json}");
         }
         assert!(verdict(&status(cases[1].0)).text.ends_with("without a leader: 3"));
+    }
+
+    #[test]
+    fn a_node_that_is_well_in_a_cluster_that_is_not_is_degraded() {
+        let well = || verdict(&status(r#"{"node":{"ready":true}}"#));
+        let cluster = |live: bool| -> crate::Cluster {
+            let node = |id: u64, live: bool| json!({"id": id, "state": "active", "live": live});
+            serde_json::from_value(json!({"quorum": true, "nodes": [node(1, true), node(2, live)]}))
+                .expect("a cluster")
+        };
+        assert_eq!(joint(well(), Some(&cluster(true))).exit, Exit::Ok);
+        assert_eq!(joint(well(), Some(&cluster(false))).exit, Exit::Degraded);
+        let ill = verdict(&status(r#"{"node":{"ready":false}}"#));
+        assert!(joint(ill, Some(&cluster(false))).text.starts_with("not ready"));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 use super::output::{Format, say};
+use super::screen::Screen;
 use super::units::{show_bytes, show_count, show_duration, show_rate};
-use super::{Global, Outcome, escape, exit::Exit, graph};
-use crate::{Client, Error, Query, Status};
+use super::{Global, Outcome, cluster::health, escape, exit::Exit, graph};
+use crate::{Client, Cluster, Error, Query, Status};
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 pub(super) const EXAMPLES: &str = "\
@@ -35,7 +36,7 @@ pub struct Top {
 
 impl Top {
     pub(super) async fn run(self, global: &Global) -> Outcome {
-        let client = global.client()?;
+        let client = global.cluster_client()?;
         let mut view = View::default();
         view.take(look(&client).await?);
         if self.once || !std::io::stdout().is_terminal() {
@@ -52,10 +53,10 @@ impl Top {
     }
 
     async fn watch(&self, client: &Client, mut view: View) -> Outcome {
-        let _screen = Screen::enter();
+        let screen = Screen::enter();
         let mut ticks = tokio::time::interval(self.every.max(Duration::from_millis(200)));
         loop {
-            draw(&view)?;
+            screen.draw(&view.text(QUERY_CHARS))?;
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => return Ok(Exit::Ok),
                 _ = ticks.tick() => {}
@@ -69,37 +70,14 @@ impl Top {
     }
 }
 
-/// The terminal's other screen, left again however the command ends.
-struct Screen;
-
-impl Screen {
-    fn enter() -> Self {
-        print!("\x1b[?1049h\x1b[?25l");
-        Self
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        print!("\x1b[?25h\x1b[?1049l");
-        let _ = std::io::stdout().flush();
-    }
-}
-
-fn draw(view: &View) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    // Home, then each line with the rest of it erased: no flicker.
-    let text = view.text(QUERY_CHARS).replace('\n', "\x1b[K\n");
-    write!(out, "\x1b[H{text}\x1b[K\n  Ctrl-C ends\x1b[J")?;
-    out.flush()
-}
-
 /// One look at a node.
 struct Seen {
     at: Instant,
     status: Status,
     metrics: BTreeMap<String, f64>,
     running: Vec<Query>,
+    /// Of a cluster of several nodes; the rest is about the node that answers.
+    cluster: Option<Cluster>,
 }
 
 async fn look(client: &Client) -> Result<Seen, Error> {
@@ -108,7 +86,8 @@ async fn look(client: &Client) -> Result<Seen, Error> {
     let metrics = client.metrics_text().await.map(|t| sums(&t)).unwrap_or_default();
     let mut running = client.queries().await.map(|q| q.active).unwrap_or_default();
     running.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    Ok(Seen { at: Instant::now(), status, metrics, running })
+    let cluster = client.cluster().await.ok().filter(|c| health::members(c).count() > 1);
+    Ok(Seen { at: Instant::now(), status, metrics, running, cluster })
 }
 
 /// The metrics of a text exposition, series of one name added up.
@@ -205,6 +184,9 @@ impl View {
             let more = if text.len() < q.query.len() { " ..." } else { "" };
             let _ = writeln!(out, "  {:>8.1}s  {}{more}", q.seconds, escape::terminal(&text));
         }
+        if let Some(cluster) = &seen.cluster {
+            out.push_str(&nodes(cluster));
+        }
         let trouble = self.trouble.as_deref().map(|t| format!("  ! {}\n", escape::terminal(t)));
         format!("{}\n{}{out}", escape::terminal(&head), trouble.unwrap_or_default())
     }
@@ -219,6 +201,7 @@ impl View {
             "memory_bytes": self.memory_bytes(),
             "status": status,
             "running": self.last.as_ref().map(|seen| &seen.running),
+            "cluster": self.last.as_ref().map(|seen| &seen.cluster),
         })
     }
 
@@ -243,6 +226,24 @@ impl View {
     }
 }
 
+/// A line a node of the cluster, and the verdict.
+fn nodes(c: &Cluster) -> String {
+    let mut out = String::new();
+    for n in health::members(c) {
+        let state = if n.live { n.state.clone() } else { format!("{}, away", n.state) };
+        let leads = format!("leads {} of {} shards", n.leaders, n.replicas);
+        let line = format!(
+            "node {:<3} {state:<14} {leads:<24} {:>9}  {}",
+            n.id,
+            show_bytes(n.disk_bytes),
+            n.address
+        );
+        let _ = writeln!(out, "  {}", escape::terminal(&line));
+    }
+    let _ = writeln!(out, "  {}", escape::terminal(&health::verdict(c).0));
+    out
+}
+
 fn push(points: &mut VecDeque<Option<f64>>, value: f64) {
     if points.len() == HISTORY {
         points.pop_front();
@@ -262,7 +263,8 @@ mod tests {
         });
         let metrics = sums("process_resident_memory_bytes 104857600\n");
         let running = vec![Query { query: "sum(\nup)".into(), seconds: 2.5, ..Query::default() }];
-        Seen { at, status: serde_json::from_value(json).expect("a status"), metrics, running }
+        let status = serde_json::from_value(json).expect("a status");
+        Seen { at, status, metrics, running, cluster: None }
     }
 
     #[test]
@@ -279,6 +281,20 @@ mod tests {
         assert!(text.contains("memory          100 MiB"), "{text}");
         assert!(text.contains("2.5s  sum(\\nup)"), "{text}");
         assert_eq!(view.json()["memory_bytes"], json!(104_857_600));
+    }
+
+    #[test]
+    fn the_nodes_of_a_cluster_are_listed() {
+        let mut view = View::default();
+        let mut one = seen(Instant::now(), 0);
+        let cluster = json!({"quorum": true, "replication": 3, "nodes": [
+            {"id": 1, "address": "a:1", "state": "active", "live": true, "leaders": 6, "replicas": 16},
+            {"id": 2, "address": "a:2", "state": "active"}]});
+        one.cluster = Some(serde_json::from_value(cluster).expect("a cluster"));
+        view.take(one);
+        let text = view.text(QUERY_CHARS);
+        assert!(text.contains("node 1   active         leads 6 of 16 shards"), "{text}");
+        assert!(text.ends_with("  degraded: node 2 (a:2) is not heard of\n"), "{text}");
     }
 
     #[test]

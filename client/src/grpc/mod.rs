@@ -1,19 +1,20 @@
 //! The same node over gRPC: samples as columns, answers without a detour through JSON, and answers in blocks
 //! that never stand in memory as a whole.
 //!
-//! Owns: channels, the order in which urls are tried, messages from and to the types of this crate.
-//! Does not own: batching and repeats (`writer`).
+//! Owns: channels, messages from and to the types of this crate.
+//! Does not own: whose turn it is (`nodes`), batching and repeats (`writer`).
 
 mod fault;
 mod messages;
 
+use crate::transport::{BaseUrl, Settings, Transport, Turn};
 use crate::{Answer, Client, Error, RangeSeries, Sample, Written, writer::WriterBuilder};
 use fault::Asked;
 use plimsoll_model::Timestamp;
 use plimsoll_proto::v1;
 use plimsoll_proto::v1::{query_client::QueryClient, write_client::WriteClient};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -27,9 +28,10 @@ pub struct GrpcClient {
 
 #[derive(Debug)]
 struct Nodes {
-    channels: Vec<(String, Channel)>,
-    /// Index of the node that answered last.
-    preferred: AtomicUsize,
+    /// Knows the nodes and whose turn it is; shared with the client that this handle was made from.
+    transport: Arc<Transport>,
+    /// A channel a node, made when it is first asked; at most as many as there are nodes.
+    channels: Mutex<HashMap<String, Channel>>,
     metadata: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
     timeout: Duration,
     max_answer_bytes: usize,
@@ -41,19 +43,8 @@ impl Client {
     /// Needs a tokio runtime around it.
     pub fn grpc(&self) -> Result<GrpcClient, Error> {
         let settings = self.transport.settings();
-        let mut channels = Vec::new();
         for url in &settings.urls {
-            let bad = |e: &dyn std::fmt::Display| Error::Config(format!("url {}: {e}", url.text));
-            let mut endpoint = Endpoint::from_shared(url.text.clone()).map_err(|e| bad(&e))?;
-            endpoint = endpoint.connect_timeout(settings.connect_timeout).tcp_nodelay(true);
-            // A peer that vanished without a word is noticed within half a minute.
-            endpoint = endpoint.http2_keep_alive_interval(Duration::from_secs(20));
-            endpoint = endpoint.keep_alive_timeout(Duration::from_secs(10));
-            #[cfg(feature = "tls")]
-            if url.https {
-                endpoint = endpoint.tls_config(tls(settings.ca_pem.as_deref())).map_err(|e| bad(&e))?;
-            }
-            channels.push((url.text.clone(), endpoint.connect_lazy()));
+            endpoint(url, settings)?;
         }
         let mut metadata = Vec::new();
         let token = settings.token.as_ref().map(|t| ("authorization", format!("Bearer {}", t.0)));
@@ -66,14 +57,28 @@ impl Client {
             metadata.push((key, value));
         }
         let nodes = Nodes {
-            channels,
-            preferred: AtomicUsize::new(0),
+            transport: Arc::clone(&self.transport),
+            channels: Mutex::default(),
             metadata,
             timeout: settings.timeout,
             max_answer_bytes: settings.max_answer_bytes,
         };
         Ok(GrpcClient { nodes: Arc::new(nodes) })
     }
+}
+
+fn endpoint(url: &BaseUrl, settings: &Settings) -> Result<Endpoint, Error> {
+    let bad = |e: &dyn std::fmt::Display| Error::Config(format!("url {}: {e}", url.text));
+    let mut endpoint = Endpoint::from_shared(url.text.clone()).map_err(|e| bad(&e))?;
+    endpoint = endpoint.connect_timeout(settings.connect_timeout).tcp_nodelay(true);
+    // A peer that vanished without a word is noticed within half a minute.
+    endpoint = endpoint.http2_keep_alive_interval(Duration::from_secs(20));
+    endpoint = endpoint.keep_alive_timeout(Duration::from_secs(10));
+    #[cfg(feature = "tls")]
+    if url.https {
+        endpoint = endpoint.tls_config(tls(settings.ca_pem.as_deref())).map_err(|e| bad(&e))?;
+    }
+    Ok(endpoint)
 }
 
 #[cfg(feature = "tls")]
@@ -93,15 +98,17 @@ impl GrpcClient {
 
     /// Sends `samples` in one request and without repeats; `Ok` means that all are stored.
     pub async fn write(&self, samples: &[Sample]) -> Result<Written, Error> {
-        let mut order = self.nodes.order();
+        let mut turn = Turn::new(&self.nodes.transport);
         loop {
-            let (url, channel) = order.current(&self.nodes);
+            let url = turn.url()?;
+            let url = url.text.as_str();
+            let channel = self.nodes.channel(url)?;
             let mut client = WriteClient::new(channel);
             let answer = self
                 .in_time(url, Asked::Write, client.write(self.nodes.dress(messages::write_request(samples))))
                 .await;
             // Only what was surely not sent is tried on the next node; the rest is the writer's decision.
-            if order.is_final(&self.nodes, &answer, false) {
+            if turn.is_final(&answer, false) {
                 return messages::written(answer?.into_inner());
             }
         }
@@ -115,13 +122,15 @@ impl GrpcClient {
             limits: Some(self.limits()),
             ..Default::default()
         };
-        let mut order = self.nodes.order();
+        let mut turn = Turn::new(&self.nodes.transport);
         loop {
-            let (url, channel) = order.current(&self.nodes);
+            let url = turn.url()?;
+            let url = url.text.as_str();
+            let channel = self.nodes.channel(url)?;
             let mut client = self.query_client(channel);
             let answer =
                 self.in_time(url, self.answer(), client.query(self.nodes.dress(request.clone()))).await;
-            if order.is_final(&self.nodes, &answer, true) {
+            if turn.is_final(&answer, true) {
                 return messages::answer(url, answer?.into_inner());
             }
         }
@@ -136,13 +145,15 @@ impl GrpcClient {
         step: Duration,
     ) -> Result<Answer, Error> {
         let request = self.range_request(expr, start, end, step)?;
-        let mut order = self.nodes.order();
+        let mut turn = Turn::new(&self.nodes.transport);
         loop {
-            let (url, channel) = order.current(&self.nodes);
+            let url = turn.url()?;
+            let url = url.text.as_str();
+            let channel = self.nodes.channel(url)?;
             let mut client = self.query_client(channel);
             let answer =
                 self.in_time(url, self.answer(), client.query_range(self.nodes.dress(request.clone()))).await;
-            if order.is_final(&self.nodes, &answer, true) {
+            if turn.is_final(&answer, true) {
                 return messages::answer(url, answer?.into_inner());
             }
         }
@@ -157,14 +168,16 @@ impl GrpcClient {
         step: Duration,
     ) -> Result<Blocks, Error> {
         let request = self.range_request(expr, start, end, step)?;
-        let mut order = self.nodes.order();
+        let mut turn = Turn::new(&self.nodes.transport);
         loop {
-            let (url, channel) = order.current(&self.nodes);
+            let url = turn.url()?;
+            let url = url.text.as_str();
+            let channel = self.nodes.channel(url)?;
             let mut client = self.query_client(channel);
             let answer = self
                 .in_time(url, self.answer(), client.query_stream(self.nodes.dress(request.clone())))
                 .await;
-            if order.is_final(&self.nodes, &answer, true) {
+            if turn.is_final(&answer, true) {
                 let stream = answer?.into_inner();
                 return Ok(Blocks {
                     url: url.to_owned(),
@@ -250,8 +263,17 @@ impl Blocks {
 }
 
 impl Nodes {
-    fn order(&self) -> Order {
-        Order { first: self.preferred.load(Ordering::Relaxed), step: 0 }
+    fn channel(&self, url: &str) -> Result<Channel, Error> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = channels.get(url) {
+            return Ok(channel.clone());
+        }
+        // A node that was forgotten needs no channel any more.
+        let known = self.transport.nodes().known(std::time::Instant::now());
+        channels.retain(|url, _| known.iter().any(|node| node.url == *url));
+        let channel = endpoint(&BaseUrl::parse(url)?, self.transport.settings())?.connect_lazy();
+        channels.insert(url.to_owned(), channel.clone());
+        Ok(channel)
     }
 
     fn dress<T>(&self, message: T) -> Request<T> {
@@ -261,34 +283,5 @@ impl Nodes {
         }
         request.set_timeout(self.timeout);
         request
-    }
-}
-
-struct Order {
-    first: usize,
-    step: usize,
-}
-
-impl Order {
-    fn index(&self, nodes: &Nodes) -> usize {
-        (self.first + self.step) % nodes.channels.len()
-    }
-
-    fn current<'a>(&self, nodes: &'a Nodes) -> (&'a str, Channel) {
-        let (url, channel) = &nodes.channels[self.index(nodes)];
-        (url, channel.clone())
-    }
-
-    /// Whether `result` is the answer; if not, the order has moved on to the next node.
-    fn is_final<T>(&mut self, nodes: &Nodes, result: &Result<T, Error>, repeatable: bool) -> bool {
-        match result {
-            Ok(_) => nodes.preferred.store(self.index(nodes), Ordering::Relaxed),
-            Err(e) if self.step + 1 < nodes.channels.len() && e.is_worth_elsewhere(repeatable) => {
-                self.step += 1;
-                return false;
-            }
-            Err(_) => {}
-        }
-        true
     }
 }

@@ -9,10 +9,10 @@ const VECTOR: &str = r#"{"status":"success","data":{"resultType":"vector","resul
     {"metric":{"loop_type":"plan"},"value":[1700000000,"0.25"]},
     {"metric":{"loop_type":"evil\u001b[2J,\u202e"},"value":[1700000000,"NaN"]}]}}"#;
 
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl From<Output> for Ran {
@@ -29,7 +29,7 @@ fn command(url: &str, arguments: &[&str]) -> Command {
 }
 
 /// Runs a command against `node` without blocking the node's runtime.
-async fn run(node: &FakeNode, arguments: &[&str]) -> Ran {
+pub async fn run(node: &FakeNode, arguments: &[&str]) -> Ran {
     run_with(node, arguments, "").await
 }
 

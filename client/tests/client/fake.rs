@@ -66,6 +66,10 @@ struct Script {
     /// Asked before the script; a rule that answers `None` leaves it to the script.
     rule: Option<Rule>,
     asked: Vec<Asked>,
+    /// What it says about the cluster; without it, it knows of none.
+    cluster: Option<String>,
+    /// How often it was asked about the cluster: a client asks for itself, so it is kept apart.
+    looks: usize,
 }
 
 /// The running node; it ends with the runtime of its test.
@@ -73,6 +77,8 @@ struct Script {
 pub struct FakeNode {
     pub url: String,
     script: Arc<Mutex<Script>>,
+    /// What a mortal node lives on.
+    life: Arc<Mutex<Option<tokio::runtime::Runtime>>>,
 }
 
 impl FakeNode {
@@ -83,7 +89,38 @@ impl FakeNode {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port of the loopback");
         let addr: SocketAddr = listener.local_addr().expect("a bound listener has an address");
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url: format!("http://{addr}"), script }
+        Self { url: format!("http://{addr}"), script, life: Arc::default() }
+    }
+
+    /// Starts a node that can [`die`](Self::die): it lives on a runtime of its own, whose end closes all its sockets.
+    pub async fn mortal() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let node = runtime.spawn(Self::start([])).await.expect("it starts");
+        *node.life.lock().expect("nobody else has it yet") = Some(runtime);
+        node
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Says this about its cluster from now on.
+    pub fn says_of_cluster(&self, data: &serde_json::Value) {
+        self.lock().cluster = Some(format!("{{\"status\":\"success\",\"data\":{data}}}"));
+    }
+
+    /// How often it was asked about the cluster.
+    pub fn looks(&self) -> usize {
+        self.lock().looks
+    }
+
+    /// Is gone: nobody listens any more, and every connection ends.
+    pub fn die(&self) {
+        if let Some(runtime) = self.life.lock().expect("no test panics while it holds this").take() {
+            runtime.shutdown_background();
+        }
     }
 
     /// Answers by `rule` where it has an answer.
@@ -110,12 +147,21 @@ async fn answer(
 ) -> Response {
     let say = {
         let mut script = script.lock().expect("no test panics while it holds the script");
+        if uri.path() == "/api/v1/cluster" {
+            script.looks += 1;
+            let known = script.cluster.clone().map(|body| Say::json(&body));
+            return respond(known.unwrap_or_else(|| Say::status(404)));
+        }
         let asked = Asked { method, uri, headers, body, at: Instant::now() };
         let by_rule = script.rule.as_ref().and_then(|rule| rule(&asked));
         script.asked.push(asked);
         by_rule.or_else(|| script.next.pop_front()).unwrap_or_else(|| Say::status(204))
     };
     tokio::time::sleep(say.after).await;
+    respond(say)
+}
+
+fn respond(say: Say) -> Response {
     let mut response = Response::new(Body::from(say.body));
     *response.status_mut() = StatusCode::from_u16(say.status).expect("a status of the test");
     for (name, value) in say.headers {
@@ -142,6 +188,29 @@ impl Asked {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("")
     }
+}
+
+impl Drop for FakeNode {
+    fn drop(&mut self) {
+        // A runtime that is dropped inside of another one panics; the last handle ends it as a death does.
+        if Arc::strong_count(&self.life) == 1 {
+            self.die();
+        }
+    }
+}
+
+/// What nodes at `addresses` say about their cluster.
+pub fn cluster_of(addresses: &[&str]) -> serde_json::Value {
+    let ids: Vec<usize> = (1..=addresses.len()).collect();
+    let nodes = ids.iter().zip(addresses).map(|(id, address)| {
+        serde_json::json!({"id": id, "address": address, "state": "active", "live": true, "version": "0.1.0",
+            "replicas": 2, "leaders": 1, "seen_seconds": 0.1, "disk_bytes": 4096, "disk_free_bytes": 1u64 << 33})
+    });
+    let shards: Vec<_> = [0, 1].iter().map(|id| {
+        serde_json::json!({"id": id, "replicas": ids, "voters": ids, "learners": [], "leader": 1, "state": "ok"})
+    }).collect();
+    serde_json::json!({"id": "c1", "epoch": 7, "replication": ids.len(), "leader": 1, "quorum": true, "asked": 1,
+        "rebalancing": true, "nodes": nodes.collect::<Vec<_>>(), "shards": shards, "moves": []})
 }
 
 /// An address where nobody listens. The port is held, so that no other test gets it meanwhile.

@@ -2,8 +2,13 @@
 
 mod fake;
 
+mod cluster;
+#[cfg(feature = "cli")]
+mod cluster_commands;
 #[cfg(feature = "cli")]
 mod commands;
+mod documented;
 mod grpc;
+mod nodes;
 mod questions;
 mod writer;

@@ -3,6 +3,7 @@
 //! Invariant: a machine sees every committed command once and in order after the position that it reported
 //! at start, and is never called again after it failed.
 
+use crate::blocking::Blocking;
 use crate::log::GroupState;
 use crate::machine::{Machine, MachineError};
 use crate::position::Position;
@@ -39,6 +40,7 @@ pub(crate) struct Applier {
     log: Arc<GroupState>,
     position: Position,
     progress: Arc<Progress>,
+    blocking: Blocking,
 }
 
 /// Entries gathered for one call of the machine.
@@ -63,8 +65,9 @@ impl Applier {
         log: Arc<GroupState>,
         position: Position,
         progress: Arc<Progress>,
+        blocking: Blocking,
     ) -> Self {
-        Self { machine, log, position, progress }
+        Self { machine, log, position, progress, blocking }
     }
 
     fn take(&mut self, chunk: &mut Chunk, entry: Entry, responder: Option<ApplyResponder<Types>>) {
@@ -153,7 +156,8 @@ impl RaftStateMachine<Types> for Applier {
     }
 
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
-        CheckpointReport { machine: Arc::clone(&self.machine), progress: Arc::clone(&self.progress) }
+        let (machine, progress) = (Arc::clone(&self.machine), Arc::clone(&self.progress));
+        CheckpointReport { machine, progress, blocking: self.blocking }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, data: SnapshotData) -> Result<(), io::Error> {
@@ -169,7 +173,7 @@ impl RaftStateMachine<Types> for Applier {
             };
             staged.install()
         };
-        let installed = tokio::task::spawn_blocking(install).await.map_err(io::Error::other)?;
+        let installed = self.blocking.run(install).await.map_err(io::Error::other)?;
         installed.map_err(|error| {
             let _ = self.progress.failed.set(format!("installing a snapshot: {error}"));
             io::Error::other(error)
@@ -192,6 +196,7 @@ impl RaftStateMachine<Types> for Applier {
 pub(crate) struct CheckpointReport {
     machine: Arc<dyn Machine>,
     progress: Arc<Progress>,
+    blocking: Blocking,
 }
 
 impl RaftSnapshotBuilder<Types> for CheckpointReport {
@@ -203,7 +208,8 @@ impl RaftSnapshotBuilder<Types> for CheckpointReport {
         let position = match known {
             Some(position) => position,
             None => {
-                let position = write_checkpoint(&self.machine).await.map_err(io::Error::other)?;
+                let position =
+                    write_checkpoint(&self.machine, self.blocking).await.map_err(io::Error::other)?;
                 *self.progress.checkpoint.lock() = Some(position.clone());
                 position
             }
@@ -214,9 +220,12 @@ impl RaftSnapshotBuilder<Types> for CheckpointReport {
 }
 
 /// Checkpoints a machine on a blocking thread; answers what it covers.
-pub(crate) async fn write_checkpoint(machine: &Arc<dyn Machine>) -> Result<Position, MachineError> {
+pub(crate) async fn write_checkpoint(
+    machine: &Arc<dyn Machine>,
+    blocking: Blocking,
+) -> Result<Position, MachineError> {
     let machine = Arc::clone(machine);
-    let written = tokio::task::spawn_blocking(move || machine.checkpoint()).await;
+    let written = blocking.run(move || machine.checkpoint()).await;
     let bytes = written.map_err(|error| MachineError::new(format!("the checkpoint panicked: {error}")))??;
     Position::decode(&bytes).ok_or_else(|| MachineError::new("the machine answered a foreign position"))
 }

@@ -26,10 +26,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a checkpoint waits for openraft to take notice of it; it only has to pass two queues.
 const NOTICE_WAIT: Duration = Duration::from_secs(30);
+
+/// This part of the lease is not trusted by reads, for clocks that run slow on the leader or fast on voters.
+const CLOCK_DRIFT: u64 = 5;
 
 /// The result of a proposal that was handed in.
 pub type Pending = BoxFuture<'static, Result<Bytes, Error>>;
@@ -55,7 +59,7 @@ pub(crate) struct Inner {
     pub(crate) raft: Raft,
     pub(crate) machine: Arc<dyn Machine>,
     progress: Arc<Progress>,
-    log: Log,
+    pub(crate) log: Log,
     options: Options,
     waiting_bytes: Arc<AtomicUsize>,
     checkpointing: tokio::sync::Mutex<()>,
@@ -96,9 +100,10 @@ impl Group {
             let progress = Arc::new(Progress::default());
             *progress.checkpoint.lock() = position.last.is_some().then(|| position.clone());
             let stored = (state.vote().map_or(0, |vote| vote.leader_id.term), state.last());
-            let applier = Applier::new(Arc::clone(&machine), state, position, Arc::clone(&progress));
+            let applier =
+                Applier::new(Arc::clone(&machine), state, position, Arc::clone(&progress), log.blocking());
             let append_timeout = Duration::from_millis(options.append_timeout_ms);
-            let peers = Peers { group: id, node, transport, append_timeout };
+            let peers = Peers { group: id, node, transport, append_timeout, blocking: log.blocking() };
             let raft = Raft::new(node.0, Arc::new(config), peers, store, applier).await.map_err(|fatal| {
                 let reason = progress.failed.get().cloned();
                 Error::Stopped { group: id, reason: reason.unwrap_or_else(|| fatal.to_string()) }
@@ -266,7 +271,11 @@ impl Group {
         Box::pin(async move {
             let option = match read {
                 // A stale lease is renewed by asking, instead of refusing the read.
-                Read::Lease => LinearizerOption::new(None, true),
+                Read::Lease => {
+                    let lease_ms = self.inner.options.election_max_ms;
+                    let trusted = Duration::from_millis(lease_ms - lease_ms / CLOCK_DRIFT);
+                    LinearizerOption::new(Some(trusted), true)
+                }
                 Read::Index => ReadPolicy::ReadIndex.into(),
             };
             match self.inner.raft.ensure_linearizable(option).await {
@@ -367,7 +376,7 @@ impl Group {
         Box::pin(async move {
             let inner = &self.inner;
             let _one = inner.checkpointing.lock().await;
-            let position = write_checkpoint(&inner.machine)
+            let position = write_checkpoint(&inner.machine, inner.log.blocking())
                 .await
                 .map_err(|error| Error::Checkpoint { group: inner.id, reason: error.to_string() })?;
             let Some(covers) = position.index() else { return Ok(Checkpoint { covers: None, purged: None }) };

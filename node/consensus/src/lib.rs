@@ -19,6 +19,7 @@
 //! and applied here.
 
 mod apply;
+mod blocking;
 mod entry;
 mod error;
 mod group;
@@ -30,6 +31,7 @@ mod options;
 mod peers;
 mod position;
 mod raft;
+mod runtime;
 mod small;
 mod snapshot;
 mod status;
@@ -39,9 +41,12 @@ mod wire;
 pub use error::{Error, Outcome};
 pub use group::{Checkpoint, Group, Pending};
 pub use in_process::InProcess;
-pub use log::{Log, LogOptions, LogStats};
+pub use log::{Log, LogOptions, LogStats, MemoryDisk};
 pub use machine::{Machine, MachineError, SnapshotSource, Staged};
 pub use options::{GroupId, Options, Read};
+pub use position::covers;
+pub use runtime::SeededThread;
 pub use small::{Save, SmallMachine, SmallState};
 pub use status::{Status, StatusWatch};
 pub use transport::{NoPeers, Transport, TransportError};
+pub use wire::carries_entries;

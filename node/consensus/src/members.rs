@@ -1,11 +1,11 @@
 //! Members of a group: who belongs to it, and what they send.
 
+use crate::Error;
 use crate::group::Group;
 use crate::position::Position;
 use crate::raft::{Types, Vote};
-use crate::snapshot::{Arriving, SnapshotData, meta};
+use crate::snapshot::{self, SnapshotData, meta};
 use crate::wire::{self, Request};
-use crate::{Error, MachineError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use openraft::ChangeMembers;
@@ -13,6 +13,7 @@ use openraft::errors::{ClientWriteError, RaftError};
 use openraft::raft::ClientWriteResponse;
 use plimsoll_model::NodeId;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -172,18 +173,10 @@ impl Group {
             let head = wire::read_snapshot_head(&head)?;
             let position = Position::decode(&head.position)
                 .ok_or_else(|| Error::Protocol { reason: "a foreign position".to_owned() })?;
-            let machine = std::sync::Arc::clone(&self.inner.machine);
-            let stage = move || {
-                let mut source = Arriving::new(head.position.clone(), pieces);
-                let staged = machine.stage(&head.position, &mut source)?;
-                if source.is_whole() {
-                    return Ok(staged);
-                }
-                Err(MachineError::new("the machine did not read all of the snapshot"))
-            };
-            let staged = tokio::task::spawn_blocking(stage).await;
-            let staged = staged.unwrap_or_else(|error| Err(MachineError::new(error))).map_err(|error| {
-                Error::Protocol { reason: format!("a snapshot was not received: {error}") }
+            let machine = Arc::clone(&self.inner.machine);
+            let staged = snapshot::receive(machine, head.position, pieces, self.inner.log.blocking()).await;
+            let staged = staged.map_err(|error| Error::Protocol {
+                reason: format!("a snapshot was not received: {error}"),
             })?;
             let snapshot =
                 openraft::Snapshot { meta: meta(&position), snapshot: SnapshotData::Staged(staged) };

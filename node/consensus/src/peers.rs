@@ -1,5 +1,6 @@
 //! openraft's network over a [`Transport`].
 
+use crate::blocking::Blocking;
 use crate::options::GroupId;
 use crate::raft::{Snapshot, Types, Vote};
 use crate::snapshot::{self, SnapshotData};
@@ -30,6 +31,7 @@ pub(crate) struct Peers {
     pub(crate) node: NodeId,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) append_timeout: Duration,
+    pub(crate) blocking: Blocking,
 }
 
 pub(crate) struct Peer {
@@ -39,12 +41,13 @@ pub(crate) struct Peer {
     transport: Arc<dyn Transport>,
     /// How long an append may take; a heartbeat goes by openraft's limit.
     append_timeout: Option<Duration>,
+    blocking: Blocking,
 }
 
 impl Peers {
     fn peer(&self, target: u64, append_timeout: Option<Duration>) -> Peer {
-        let transport = Arc::clone(&self.transport);
-        Peer { group: self.group, node: self.node, to: NodeId(target), transport, append_timeout }
+        let (transport, to) = (Arc::clone(&self.transport), NodeId(target));
+        Peer { group: self.group, node: self.node, to, transport, append_timeout, blocking: self.blocking }
     }
 }
 
@@ -140,12 +143,12 @@ impl RaftNetworkV2<Types> for Peer {
         let failed = |error: &crate::MachineError| StreamingError::Unreachable(Unreachable::new(error));
         // The state is opened only now, and says itself what it covers: that is never less than openraft's
         // snapshot, and the peer may be further than the leader believes.
-        let opened = tokio::task::spawn_blocking(move || machine.snapshot()).await;
+        let opened = self.blocking.run(move || machine.snapshot()).await;
         let opened = opened.unwrap_or_else(|error| Err(crate::MachineError::new(error)));
-        let mut source = opened.map_err(|error| failed(&error))?;
+        let source = opened.map_err(|error| failed(&error))?;
         let head = wire::snapshot_head(&vote, source.position().to_vec());
         let (sender, receiver) = mpsc::channel(SNAPSHOT_PIECES);
-        let reading = tokio::task::spawn_blocking(move || snapshot::send(source.as_mut(), &sender));
+        let reading = tokio::spawn(snapshot::send(source, sender, self.blocking));
         let sending = self.transport.send_snapshot(self.to, self.group, head, receiver);
         let answer = match select(sending, pin!(cancel)).await {
             Either::Left((answer, _)) => answer,

@@ -84,6 +84,11 @@ fn pair(id: &LogId) -> (u64, u64) {
     (term_of(id), id.index())
 }
 
+/// The last entry that a machine's position covers.
+pub fn covers(position: &[u8]) -> Option<u64> {
+    Position::decode(position)?.index()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

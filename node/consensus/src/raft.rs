@@ -34,7 +34,7 @@ impl RaftTypeConfig for Types {
     type ErrorSource = BoxedErrorSource;
 }
 
-type Runtime = openraft_rt_tokio::TokioRuntime;
+type Runtime = crate::runtime::Runtime;
 type LeaderId = leader_id_std::LeaderId<u64, u64>;
 type Term = CommittedLeaderId<u64>;
 

@@ -1,11 +1,15 @@
 //! Snapshots on their way between machines.
 
+use crate::blocking::Blocking;
 use crate::machine::{Machine, MachineError, SnapshotSource, Staged};
 use crate::position::Position;
 use crate::raft::SnapshotMeta;
 use bytes::Bytes;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TryRecvError};
+
+/// Pieces of the largest snapshot in a simulation.
+const SIMULATED_PIECES: usize = 1024;
 
 /// What openraft carries as a snapshot.
 pub(crate) enum SnapshotData {
@@ -21,20 +25,15 @@ pub(crate) fn meta(position: &Position) -> SnapshotMeta {
 }
 
 /// A snapshot that arrives in pieces, read on a blocking thread.
-pub(crate) struct Arriving {
+struct Arriving {
     position: Vec<u8>,
     pieces: mpsc::Receiver<Bytes>,
     whole: bool,
 }
 
 impl Arriving {
-    pub(crate) fn new(position: Vec<u8>, pieces: mpsc::Receiver<Bytes>) -> Self {
+    fn new(position: Vec<u8>, pieces: mpsc::Receiver<Bytes>) -> Self {
         Self { position, pieces, whole: false }
-    }
-
-    /// Whether the stream was read to its proper end.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.whole
     }
 }
 
@@ -47,7 +46,12 @@ impl SnapshotSource for Arriving {
         if self.whole {
             return Ok(None);
         }
-        match self.pieces.blocking_recv() {
+        let piece = match self.pieces.try_recv() {
+            Ok(piece) => Some(piece),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => self.pieces.blocking_recv(),
+        };
+        match piece {
             Some(piece) if piece.is_empty() => {
                 self.whole = true;
                 Ok(None)
@@ -58,17 +62,53 @@ impl SnapshotSource for Arriving {
     }
 }
 
-/// Sends all of `source` and the empty piece that ends it; stops when nobody listens. Blocks.
-pub(crate) fn send(
-    source: &mut dyn SnapshotSource,
-    pieces: &mpsc::Sender<Bytes>,
+/// Sends all of `source` and the empty piece that ends it; stops when nobody listens.
+pub(crate) async fn send(
+    mut source: Box<dyn SnapshotSource>,
+    pieces: mpsc::Sender<Bytes>,
+    blocking: Blocking,
 ) -> Result<(), MachineError> {
-    while let Some(piece) = source.next()? {
+    loop {
+        let read = blocking.run(move || (source.next(), source)).await;
+        let (piece, rest) = read.map_err(MachineError::new)?;
+        source = rest;
+        let Some(piece) = piece? else { break };
         // An empty piece would end the stream.
-        if !piece.is_empty() && pieces.blocking_send(piece).is_err() {
+        if !piece.is_empty() && pieces.send(piece).await.is_err() {
             return Ok(());
         }
     }
-    let _ = pieces.blocking_send(Bytes::new());
+    let _ = pieces.send(Bytes::new()).await;
     Ok(())
+}
+
+/// Lets `machine` stage what arrives.
+pub(crate) async fn receive(
+    machine: Arc<dyn Machine>,
+    position: Vec<u8>,
+    mut pieces: mpsc::Receiver<Bytes>,
+    blocking: Blocking,
+) -> Result<Box<dyn Staged>, MachineError> {
+    if blocking == Blocking::Inline {
+        // Nobody could send while the only thread waits for a piece: all of them first.
+        let (sender, whole) = mpsc::channel(SIMULATED_PIECES);
+        while let Some(piece) = pieces.recv().await {
+            let last = piece.is_empty();
+            sender.try_send(piece).map_err(|_| MachineError::new("too large a snapshot for a simulation"))?;
+            if last {
+                break;
+            }
+        }
+        pieces = whole;
+    }
+    let stage = move || {
+        let mut source = Arriving::new(position.clone(), pieces);
+        let staged = machine.stage(&position, &mut source)?;
+        if source.whole {
+            Ok(staged)
+        } else {
+            Err(MachineError::new("the machine did not read all of the snapshot"))
+        }
+    };
+    blocking.run(stage).await.unwrap_or_else(|error| Err(MachineError::new(error)))
 }

@@ -152,6 +152,12 @@ impl Request {
     }
 }
 
+/// Whether a request to a group brings entries for its log; heartbeats and votes do not.
+pub fn carries_entries(request: &[u8]) -> bool {
+    request.first() == Some(&(VERSION | APPEND))
+        && postcard::take_from_bytes::<AppendHead>(&request[1..]).is_ok_and(|(head, _)| head.entries > 0)
+}
+
 fn vote_fields(rpc: &VoteRequest<Types>) -> VoteFields {
     VoteFields {
         vote: (&rpc.vote).into(),

@@ -52,24 +52,3 @@ impl StartArgs {
         Settings::load(args.flag("--join", "node.join", joined))
     }
 }
-
-/// Flags of `plimsoll demo`.
-#[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:
-  plimsoll demo
-  plimsoll demo --agents 100 --listen 127.0.0.1:8888
-  plimsoll demo --data-dir demo-data          keeps what it wrote")]
-pub struct DemoArgs {
-    /// Simulated agents
-    #[arg(long, default_value_t = 12)]
-    pub agents: usize,
-    /// Address that serves HTTP and gRPC
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7777")]
-    pub listen: String,
-    /// Folder to keep the data in; without it a temporary one that goes with the demo
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Stop after so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    pub seconds: Option<u64>,
-}

@@ -1,32 +1,39 @@
 //! What this node answers to its peers: each message goes to the part that it is for.
 
-use crate::cluster::Cluster;
+use crate::disk::Health;
 use crate::peer::{Handler, Kind, Report};
 use crate::query;
 use crate::shard::{ShardDoor, Shards};
+use crate::telemetry::Metadata;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use plimsoll_consensus::carries_entries;
 use plimsoll_model::NodeId;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// Entries of an election or a change of members are smaller; batches of samples are larger.
+const SMALL_BYTES: usize = 512;
+
 /// The node as its peers see it.
 pub struct NodeDoor {
-    /// Ownership.
-    pub cluster: Cluster,
-    /// The shards.
+    /// The shards, and ownership behind them.
     pub shards: Shards,
+    /// Types and help of metrics.
+    pub metadata: Arc<Metadata>,
+    /// Whether the disk takes more.
+    pub disk: Health,
     /// What it says of itself.
     pub report: Arc<dyn Fn() -> Report + Send + Sync>,
 }
 
 impl Handler for NodeDoor {
     fn node(&self) -> NodeId {
-        self.cluster.node_id()
+        self.shards.cluster().node_id()
     }
 
     fn cluster(&self) -> String {
-        self.cluster.id()
+        self.shards.cluster().id()
     }
 
     fn handle(
@@ -40,11 +47,17 @@ impl Handler for NodeDoor {
             match kind {
                 Kind::Ping => {
                     if let Some(report) = Report::decode(&body).filter(|_| from != NodeId(0)) {
-                        self.cluster.view().heard(from, report);
+                        self.shards.cluster().view().heard(from, report);
                     }
                     Ok((self.report)().encode())
                 }
-                Kind::Join | Kind::Change => self.cluster.handle(kind, body).await,
+                Kind::Metadata => Ok(self.metadata.save().into()),
+                Kind::Join | Kind::Change => self.shards.cluster().handle(kind, body).await,
+                Kind::Raft if carries_entries(&body) && body.len() > SMALL_BYTES => {
+                    // a leader must not fill a disk that is full; votes, heartbeats and members go on
+                    self.disk.check_writable().map_err(|e| Bytes::from(e.to_string()))?;
+                    ShardDoor(self.shards.clone()).handle(kind, group, body).await
+                }
                 kind => ShardDoor(self.shards.clone()).handle(kind, group, body).await,
             }
         })
@@ -58,7 +71,10 @@ impl Handler for NodeDoor {
         pieces: mpsc::Receiver<Bytes>,
     ) -> BoxFuture<'_, Result<Bytes, String>> {
         let door = ShardDoor(self.shards.clone());
-        Box::pin(async move { door.receive_snapshot(group, head, pieces).await })
+        Box::pin(async move {
+            self.disk.check_writable().map_err(|e| e.to_string())?;
+            door.receive_snapshot(group, head, pieces).await
+        })
     }
 
     fn answer(&self, _: NodeId, question: Bytes, pieces: mpsc::Sender<Result<Bytes, String>>) {

@@ -13,9 +13,10 @@ mod args;
 mod door;
 mod folder;
 mod node;
+mod ports;
 mod report;
 
-pub use args::{DemoArgs, StartArgs};
+pub use args::StartArgs;
 pub use door::NodeDoor;
 pub use node::Node;
 
@@ -29,8 +30,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub async fn start(args: StartArgs) -> anyhow::Result<()> {
     let settings = args.settings()?;
     crate::telemetry::install_logs(settings.log.level.as_str(), settings.log.format.as_str() == "json");
-    let node = Node::start(settings).await?;
-    eprintln!("plimsoll is ready: http://{}  (data in {})", node.address(), node.data_dir().display());
+    let node = Node::start(settings.clone()).await?;
+    let scheme = if settings.tls.cert.is_some() { "https" } else { "http" };
+    eprintln!("plimsoll is ready: {scheme}://{}  (data in {})", node.address(), node.data_dir().display());
     run_until_stopped(node, None).await
 }
 

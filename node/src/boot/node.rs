@@ -1,14 +1,17 @@
 use super::address::advertised;
 use super::door::NodeDoor;
 use super::folder::Folder;
+use super::ports::Ports;
 use super::report::Reporter;
+use crate::access::Access;
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, join, members};
 use crate::collector::{Collector, Rules};
+use crate::disk;
 use crate::http::{self, AppState};
 use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
-use crate::shard::{Fault, Setup, Shards, Supervisor, failover};
+use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
 use plimsoll_cluster_config::{Origin, Settings};
@@ -20,7 +23,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -40,7 +42,7 @@ pub struct Node {
     app: AppState,
     database: Arc<plimsoll_storage::Database>,
     log: Log,
-    supervisor: ractor::ActorRef<crate::shard::SupervisorMsg>,
+    supervisor: SupervisorHandle,
     fatal: mpsc::Receiver<String>,
     stop: watch::Sender<bool>,
     leaving: Arc<AtomicBool>,
@@ -57,46 +59,38 @@ impl Node {
     /// As [`Node::start`], with a fault that shards meet: for tests of what a crash does.
     pub async fn start_with(settings: Settings, fault: Option<Fault>) -> anyhow::Result<Self> {
         let started = Instant::now();
+        let access = Access::open(&settings)?;
         let folder = Folder::open(&settings.node.data_dir)?;
         // the ports first: an address in use must fail before minutes of replay
-        let listener = bind(settings.node.listen, "--listen").await?;
-        let peer_listener = match settings.node.peer_listen {
-            Some(at) => Some(bind(at, "--peer-listen").await?),
-            None => None,
-        };
-        let address = listener.local_addr()?;
-        let peer_address = peer_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let ports = Ports::bind(&settings).await?;
         let recorder = telemetry::install_metrics()?;
         let (fatal_sender, fatal) = mpsc::channel(4);
         let (database, log) = open_stores(&folder, &settings, fatal_sender.clone()).await?;
-        let peers = Peers::new(peer::plain());
-        let applicant = applicant(&settings, address, peer_address);
-        let identity = identity(&database, &settings, &peers, &applicant).await?;
-        let applicant = Applicant { folder: identity.folder, ..applicant };
-        peers.introduce(identity.node_id(), identity.cluster_id().to_string());
-        let cluster = Cluster::start(&database, &log, identity, peers.clone(), View::default()).await?;
-        let shards = Shards::new(cluster.clone(), peers.clone());
-        let leaving = Arc::new(AtomicBool::new(false));
+        let (disk, disk_watch) = watch_disk(&folder, &settings, log.clone());
+        let mut tasks = vec![disk_watch, tokio::spawn(access.clone().watch())];
+        let (shards, applicant) = enter(&settings, (&database, &log), &access, &ports).await?;
+        let cluster = shards.cluster().clone();
+        let (leaving, founding) =
+            (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(!cluster.identity().founded)));
         let may_lead: Arc<dyn Fn() -> bool + Send + Sync> = {
-            let leaving = leaving.clone();
-            Arc::new(move || !leaving.load(SeqCst))
+            let (leaving, disk) = (leaving.clone(), disk.clone());
+            Arc::new(move || !leaving.load(SeqCst) && disk.may_lead())
         };
         let reporter = Reporter {
-            cluster: cluster.clone(),
             shards: shards.clone(),
             database: database.clone(),
             log: log.clone(),
-            folder: folder.path().to_owned(),
+            disk: disk.clone(),
             may_lead: may_lead.clone(),
-            disk: parking_lot::Mutex::default(),
+            sizes: parking_lot::Mutex::default(),
         };
         let report: Arc<dyn Fn() -> Report + Send + Sync> = Arc::new(move || reporter.report());
-        let founding = Arc::new(AtomicBool::new(!cluster.identity().founded));
         let setup = Setup {
             cluster: cluster.clone(),
             database: database.clone(),
             log: log.clone(),
-            peers: peers.clone(),
+            peers: shards.peers().clone(),
+            disk: disk.clone(),
             founding: founding.clone(),
             may_lead,
             retention_ms: millis(settings.storage.retention.duration()),
@@ -108,41 +102,35 @@ impl Node {
             maintenance: Arc::new(Semaphore::new(1)),
         };
         let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender).await?;
-        let stores = (&database, &log);
-        let app = assemble(&settings, stores, &shards, report.clone(), recorder, started).await?;
+        let guards = (access.clone(), disk.clone());
+        let app = assemble(&settings, (&database, &log), guards, &shards, report.clone(), recorder, started)
+            .await?;
         if let Some(saved) = database.get(METADATA_KEY)? {
             app.metadata.load(&saved);
         }
         let (stop, stopping) = watch::channel(false);
-        let door =
-            Arc::new(NodeDoor { cluster: cluster.clone(), shards: shards.clone(), report: report.clone() });
-        let mut servers = Vec::new();
-        let public_door = peer_listener.is_none().then(|| door.clone());
-        servers.push(tokio::spawn(http::serve(listener, app.clone(), public_door, stopping.clone())));
-        if let Some(listener) = peer_listener {
-            servers.push(tokio::spawn(http::serve_peers(listener, door, stopping)));
-        }
-        let watch = Watch::new(peers.clone(), cluster.view().clone(), report);
-        let watched = shards.clone();
-        let mut tasks = vec![tokio::spawn(watch.run(move || failover::replace_dead_leaders(&watched)))];
+        let address = ports.address;
+        let metadata = app.metadata.clone();
+        let door = NodeDoor { shards: shards.clone(), metadata, disk, report: report.clone() };
+        let servers = ports.serve(&app, &access, Arc::new(door), stopping);
+        tasks.push(watch_peers(&shards, report));
+        tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
         cluster.establish(&applicant, cluster.shard_count()).await?;
-        let replicas = Replicas {
-            cluster: cluster.clone(),
-            peers,
-            shards: shards.clone(),
-            supervisor: supervisor.clone(),
-        };
+        let replicas = Replicas { shards: shards.clone(), supervisor: supervisor.clone() };
         replicas.open_all(database.shards()).await;
         if founding.swap(false, SeqCst) {
             let identity = Identity { founded: true, ..cluster.identity().clone() };
             identity.save(&database)?;
         }
+        if access.has_tokens() && !access.has_root() && cluster.read(|s| access.tokens(s).is_empty()) {
+            tracing::warn!(
+                "access.tokens is on and there is no token: set access.root_token_file to create the first"
+            );
+        }
         tasks.push(tokio::spawn(replicas.keep()));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant)));
-        tasks.push(tokio::spawn(members::keep(cluster.clone())));
-        tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
+        tasks.push(tokio::spawn(members::keep(cluster)));
         let placement = placement::Args {
-            cluster,
             shards,
             replace_after: settings.cluster.replace_after.duration(),
             moves: settings.cluster.moves as usize,
@@ -198,7 +186,7 @@ impl Node {
                 tracing::warn!(shard = %shard.id, error = %e, "no checkpoint; the next start replays the log");
             }
         }
-        let _ = self.supervisor.stop_and_wait(None, Some(drain)).await;
+        self.supervisor.stop(drain).await;
         self.app.cluster.stop().await;
         self.log.close().await;
         tracing::info!("stopped");
@@ -219,20 +207,39 @@ impl Node {
     }
 }
 
-async fn bind(at: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    let bound = TcpListener::bind(at).await;
-    bound.with_context(|| format!("cannot listen on {at}: choose another address with {flag}"))
-}
-
-fn applicant(settings: &Settings, listen: SocketAddr, peer_listen: Option<SocketAddr>) -> Applicant {
-    let (peer_address, address) = advertised(settings, listen, peer_listen);
-    Applicant {
+/// Brings this node into its cluster: as its folder says, as a founder, or by asking to join.
+async fn enter(
+    settings: &Settings,
+    (database, log): (&Arc<plimsoll_storage::Database>, &Log),
+    access: &Access,
+    ports: &Ports,
+) -> anyhow::Result<(Shards, Applicant)> {
+    let dialler = access.clone();
+    let dial: peer::Dial = Arc::new(move |address: &str| {
+        let endpoint = dialler.peer_endpoint(address).map_err(|e| e.to_string())?;
+        Ok(dialler.connect(&peer::windows(endpoint)))
+    });
+    let peers = Peers::new(dial, settings.cluster.move_rate.bytes());
+    let (peer_address, address) = advertised(settings, ports.address, ports.peer_address);
+    let applicant = Applicant {
         folder: 0,
         peer_address,
         address,
         zone: settings.node.zone.clone().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    }
+    };
+    let identity = identity(database, settings, &peers, &applicant).await?;
+    let applicant = Applicant { folder: identity.folder, ..applicant };
+    peers.introduce(identity.node_id(), identity.cluster_id().to_string());
+    let cluster = Cluster::start(database, log, identity, peers.clone(), View::default()).await?;
+    Ok((Shards::new(cluster, peers), applicant))
+}
+
+/// Watches the peers, and replaces leaders on nodes that have died.
+fn watch_peers(shards: &Shards, report: Arc<dyn Fn() -> Report + Send + Sync>) -> JoinHandle<()> {
+    let watch = Watch::new(shards.peers().clone(), shards.cluster().view().clone(), report);
+    let shards = shards.clone();
+    tokio::spawn(watch.run(move || failover::replace_dead_leaders(&shards)))
 }
 
 /// Who this node is: as its folder says, or new; a new one founds a cluster unless it is told whom to join.
@@ -298,6 +305,7 @@ async fn open_stores(
 async fn assemble(
     settings: &Settings,
     (database, log): (&Arc<plimsoll_storage::Database>, &Log),
+    (access, disk): (Access, disk::Health),
     shards: &Shards,
     report: Arc<dyn Fn() -> Report + Send + Sync>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
@@ -331,12 +339,27 @@ async fn assemble(
         cluster: shards.cluster().clone(),
         shards: shards.clone(),
         report,
+        disk,
+        access,
         collector,
         queries,
         metadata,
         recorder,
         started,
     }))
+}
+
+/// Begins to watch the disk; a node on a full one starts read-only.
+fn watch_disk(folder: &Folder, settings: &Settings, log: Log) -> (disk::Health, JoinHandle<()>) {
+    let watch = disk::Watch {
+        folders: vec![folder.store(), folder.log()],
+        min_free: settings.storage.min_free_disk.bytes(),
+        measure: Arc::new(disk::measure),
+        stalled: Arc::new(move || log.stalled_for()),
+    };
+    let health = disk::Health::default();
+    let judge = watch.first(&health);
+    (health.clone(), tokio::spawn(watch.run(judge, health)))
 }
 
 async fn save_metadata(metadata: Arc<Metadata>, database: Arc<plimsoll_storage::Database>) {
@@ -358,4 +381,31 @@ async fn save_metadata(metadata: Arc<Metadata>, database: Arc<plimsoll_storage::
 
 fn millis(d: Duration) -> i64 {
     i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::ROUTES;
+    use std::collections::BTreeSet;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_route_is_in_the_table_of_what_routes_need() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut settings = Settings::default();
+        settings.node.data_dir = folder.path().join("data");
+        settings.node.listen = ([127, 0, 0, 1], 0).into();
+        settings.shards.count = 1;
+        let node = Node::start(settings).await.expect("a node");
+        // axum tells its paths to Debug alone: `RouteId(7): "/api/v1/query"`
+        let router = format!("{:?}", http::router(node.app.clone(), None));
+        let paths = router.split("RouteId(").filter_map(|part| part.split_once("): \"/"));
+        let paths = paths.filter_map(|(_, rest)| rest.split('"').next()).map(|path| format!("/{path}"));
+        let paths: BTreeSet<String> = paths.filter(|path| !path.contains("__private__")).collect();
+        assert!(paths.len() > 30, "axum tells its paths in another way now: {router}");
+        let missing: Vec<&String> =
+            paths.iter().filter(|path| !ROUTES.iter().any(|(at, _)| at == path)).collect();
+        assert!(missing.is_empty(), "say in access/route.rs what these need: {missing:?}");
+        node.stop(Duration::from_secs(10)).await;
+    }
 }

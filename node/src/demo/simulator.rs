@@ -1,6 +1,6 @@
 //! A small fleet of agent loops, simulated: what `plimsoll demo` shows.
 
-use crate::collector::{Row, RowValue};
+use plimsoll_client::Sample;
 use plimsoll_model::{Labels, METRIC_NAME, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -37,19 +37,14 @@ impl Fleet {
         Self { agents, random }
     }
 
-    /// Lets `seconds` pass and answers all series as they stand at `now`.
-    pub fn step(&mut self, now: Timestamp, seconds: f64) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for agent in &mut self.agents {
+    /// Lets `seconds` pass and answers all series of each agent as they stand at `now`.
+    pub fn step(&mut self, now: Timestamp, seconds: f64) -> Vec<Vec<Sample>> {
+        let live = |agent: &mut Agent| {
             agent.live(&mut self.random, seconds);
             let pairs = agent.series.iter().zip(&agent.values);
-            rows.extend(pairs.map(|(labels, v)| Row {
-                labels: labels.clone(),
-                timestamp: now,
-                value: RowValue::Float(*v),
-            }));
-        }
-        rows
+            pairs.map(|(labels, value)| Sample::float(labels.clone(), now, *value)).collect()
+        };
+        self.agents.iter_mut().map(live).collect()
     }
 }
 
@@ -133,6 +128,7 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plimsoll_client::SampleValue;
     use std::collections::BTreeMap;
 
     #[test]
@@ -140,9 +136,9 @@ mod tests {
         let mut fleet = Fleet::new(3, 1);
         let mut before: BTreeMap<String, f64> = BTreeMap::new();
         for second in 0..200 {
-            for row in fleet.step(second * 1000, 1.0) {
-                let RowValue::Float(value) = row.value else { panic!("the fleet has floats alone") };
-                let name = row.labels.to_string();
+            for sample in fleet.step(second * 1000, 1.0).concat() {
+                let SampleValue::Float(value) = sample.value else { panic!("the fleet has floats alone") };
+                let name = sample.labels.to_string();
                 if !name.starts_with("active_loops") {
                     assert!(value >= before.get(&name).copied().unwrap_or(0.0), "{name}");
                 }

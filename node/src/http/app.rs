@@ -1,7 +1,9 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
+use crate::access::Access;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
+use crate::disk::Health;
 use crate::peer::Report;
 use crate::query::{Answers, Consistency, FanOut, Part, Queries, Question};
 use crate::shard::Shards;
@@ -37,6 +39,10 @@ pub struct Parts {
     pub shards: Shards,
     /// What this node says of itself.
     pub report: Arc<dyn Fn() -> Report + Send + Sync>,
+    /// Whether the disk takes more.
+    pub disk: Health,
+    /// Who may do what.
+    pub access: Access,
     /// The way in.
     pub collector: Collector,
     /// The way out.

@@ -1,8 +1,10 @@
 //! The cluster: its nodes, its shards, what moves, and what an operator may ask of it.
 
 use super::{ApiError, AppState, Params, json};
+use crate::access::Who;
 use crate::cluster::Error;
 use crate::peer::{LeaderReport, Report};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use plimsoll_model::{NodeId, ShardId};
@@ -180,7 +182,11 @@ pub async fn join_command(State(app): State<AppState>) -> Response {
 }
 
 /// `POST /api/v1/cluster/drain`
-pub async fn drain(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn drain(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let node = node_param(&params, "node")?;
     if !params.flag("force")? {
         app.cluster.read(|s| {
@@ -200,17 +206,25 @@ pub async fn drain(State(app): State<AppState>, params: Params) -> Result<Respon
             Ok(())
         })?;
     }
-    change(&app, Action::SetNodeState { node, state: NodeState::Draining }).await
+    change(&app, &who, Action::SetNodeState { node, state: NodeState::Draining }).await
 }
 
 /// `POST /api/v1/cluster/undrain`
-pub async fn undrain(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn undrain(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let node = node_param(&params, "node")?;
-    change(&app, Action::SetNodeState { node, state: NodeState::Active }).await
+    change(&app, &who, Action::SetNodeState { node, state: NodeState::Active }).await
 }
 
 /// `POST /api/v1/cluster/remove`
-pub async fn remove(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn remove(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let node = node_param(&params, "node")?;
     let now = Now::of(&app);
     let held: Vec<String> = now
@@ -228,44 +242,60 @@ pub async fn remove(State(app): State<AppState>, params: Params) -> Result<Respo
         ))
         .into());
     }
-    change(&app, Action::SetNodeState { node, state: NodeState::Removed }).await
+    change(&app, &who, Action::SetNodeState { node, state: NodeState::Removed }).await
 }
 
 /// `POST /api/v1/cluster/replace`: gives a silent node up now, instead of after `cluster.replace_after`.
-pub async fn replace(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn replace(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let node = node_param(&params, "node")?;
     if node == app.cluster.node_id() || app.cluster.view().is_alive(node) {
         let text = format!("{node} is alive: drain it instead (plimsoll cluster drain {})", node.0);
         return Err(Error::Unwise(text).into());
     }
-    change(&app, Action::SetNodeState { node, state: NodeState::Dead }).await
+    change(&app, &who, Action::SetNodeState { node, state: NodeState::Dead }).await
 }
 
 /// `POST /api/v1/cluster/rebalance`
-pub async fn rebalance(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn rebalance(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let value = match params.need("on")? {
         "true" | "now" => None,
         "false" => Some("off".to_owned()),
         other => return Err(ApiError::bad_data(format!("on is true, false or now, not {other:?}"))),
     };
-    change(&app, Action::SetSetting { key: crate::placement::REBALANCE.to_owned(), value }).await
+    change(&app, &who, Action::SetSetting { key: crate::placement::REBALANCE.to_owned(), value }).await
 }
 
 /// `POST /api/v1/cluster/transfer`
-pub async fn transfer(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn transfer(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let (shard, to) = (shard_param(&app, &params)?, node_param(&params, "to")?);
     let (replicas, seen) = app.cluster.read(|s| {
         let shard = &s.shards()[usize::from(shard.0)];
         (shard.replicas.clone(), shard.epoch)
     });
-    change(&app, Action::Place { shard, replicas, leader: Some(to), seen }).await
+    change(&app, &who, Action::Place { shard, replicas, leader: Some(to), seen }).await
 }
 
 /// `POST /api/v1/cluster/replication`
-pub async fn replication(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn replication(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let replicas = params.number("replicas")?.unwrap_or(0);
     let replication = u8::try_from(replicas).unwrap_or(u8::MAX);
-    change(&app, Action::SetReplication { replication }).await
+    change(&app, &who, Action::SetReplication { replication }).await
 }
 
 /// `GET /api/v1/cluster/settings`
@@ -276,7 +306,11 @@ pub async fn settings(State(app): State<AppState>) -> Response {
 }
 
 /// `POST /api/v1/cluster/settings`: `key` and `value`; an empty value removes it.
-pub async fn set_setting(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
+pub async fn set_setting(
+    State(app): State<AppState>,
+    who: Extension<Who>,
+    params: Params,
+) -> Result<Response, ApiError> {
     let (key, value) = (params.need("key")?.to_owned(), params.get("value").map(str::to_owned));
     if key != crate::placement::REBALANCE {
         return Err(ApiError::bad_data(format!(
@@ -284,11 +318,11 @@ pub async fn set_setting(State(app): State<AppState>, params: Params) -> Result<
             crate::placement::REBALANCE
         )));
     }
-    change(&app, Action::SetSetting { key, value }).await
+    change(&app, &who, Action::SetSetting { key, value }).await
 }
 
-async fn change(app: &AppState, action: Action) -> Result<Response, ApiError> {
-    match app.cluster.change("operator", action).await? {
+async fn change(app: &AppState, who: &Who, action: Action) -> Result<Response, ApiError> {
+    match app.cluster.change(&who.author(), action).await? {
         Reply::Done(epoch) | Reply::Registered(_, epoch) => Ok(json::success(json!({"epoch": epoch.0}), &[])),
         Reply::Refused(refusal) => Err(Error::Refused(refusal).into()),
     }

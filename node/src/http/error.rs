@@ -11,6 +11,8 @@ pub struct ApiError {
     kind: &'static str,
     text: String,
     retry_after_s: Option<u32>,
+    /// What to send instead (RFC 6750, 3), beside a 401.
+    challenge: Option<&'static str>,
 }
 
 impl ApiError {
@@ -27,7 +29,23 @@ impl ApiError {
     /// Any status.
     pub fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
         let again = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-        Self { status, kind, text: text.into(), retry_after_s: again.then_some(1) }
+        Self { status, kind, text: text.into(), retry_after_s: again.then_some(1), challenge: None }
+    }
+
+    /// 401, with the header that says what to send.
+    pub fn unauthorized(text: impl Into<String>, challenge: &'static str) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", text);
+        Self { challenge: Some(challenge), ..error }
+    }
+
+    /// 403.
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", text)
+    }
+
+    /// 409: somebody else was there first.
+    pub fn conflict(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", text)
     }
 
     /// Whose move it is.
@@ -118,6 +136,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(s) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(s));
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -1,7 +1,7 @@
 //! `GET /api/v1/export`: samples as JSON lines, streamed from all nodes.
 
 use super::{ApiError, AppState, Params, json};
-use crate::query::{Export, answer_question, by_leader, export_question};
+use crate::query::{Asker, Export, by_leader, export_question};
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
@@ -28,7 +28,8 @@ pub async fn export(State(app): State<AppState>, params: Params) -> Result<Respo
     tokio::spawn(async move {
         for (node, shards) in nodes {
             let question = export_question(&Export { selectors: selectors.clone(), range, shards });
-            if let Err(e) = copy(&app, node, question, &out).await {
+            let asker = Asker { shards: &app.shards, node };
+            if let Err(e) = asker.copy(question, &out, |piece| piece).await {
                 // the reader may be gone
                 let _ = out.send(Err(io::Error::other(e))).await;
                 return;
@@ -36,26 +37,4 @@ pub async fn export(State(app): State<AppState>, params: Params) -> Result<Respo
         }
     });
     Ok(json::pieces("application/x-ndjson", pieces))
-}
-
-async fn copy(
-    app: &AppState,
-    node: plimsoll_model::NodeId,
-    question: Bytes,
-    out: &mpsc::Sender<io::Result<Bytes>>,
-) -> Result<(), String> {
-    let gone = |_| "the reader is gone".to_owned();
-    if node == app.shards.node() {
-        let (pieces, mut receiver) = mpsc::channel(PIECES);
-        answer_question(app.shards.clone(), question, pieces);
-        while let Some(piece) = receiver.recv().await {
-            out.send(Ok(piece?)).await.map_err(gone)?;
-        }
-        return Ok(());
-    }
-    let mut pieces = app.shards.peers().ask(node, question).await.map_err(|e| e.to_string())?;
-    while let Some(piece) = pieces.next().await.map_err(|e| e.to_string())? {
-        out.send(Ok(piece)).await.map_err(gone)?;
-    }
-    Ok(())
 }

@@ -1,11 +1,13 @@
 //! The public side: Prometheus' HTTP API as Grafana calls it, ingest, operations. One port with gRPC.
 //!
-//! Owns: routes, parameters, status codes, JSON. Bytes of a body are capped before they are read.
-//! Does not own: what samples and queries mean.
+//! Owns: connections, routes, parameters, status codes, JSON. Bytes of a body are capped before they are read.
+//! Does not own: what samples and queries mean, who may do what (`access`).
 
+mod access;
 mod admin;
 mod answer;
 mod app;
+mod backup;
 mod cardinality;
 mod cluster;
 mod error;
@@ -18,61 +20,42 @@ mod query;
 mod replica;
 mod self_metrics;
 mod series;
+mod serve;
 mod status;
+mod tokens;
 mod write;
 
+pub use access::guard_peers;
 pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
 pub use params::Params;
+pub use serve::serve;
 
+use crate::access::Access;
 use crate::boot::NodeDoor;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use axum::serve::ListenerExt;
 use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
-/// Serves until `stop` turns true and the requests under way have ended.
-///
-/// With `peers`, their door is on the same port.
-pub async fn serve(
-    listener: TcpListener,
-    app: AppState,
-    peers: Option<Arc<NodeDoor>>,
-    stop: watch::Receiver<bool>,
-) {
-    run(listener, router(app, peers), stop).await;
+/// Bytes of a wish for a token.
+const TOKEN_BYTES: usize = 4096;
+
+/// The routes of a port that is for peers alone, behind its guard.
+pub fn peer_router(door: Arc<NodeDoor>, access: Access) -> Router {
+    grpc::peer_routes(door)
+        .fallback(not_found)
+        .layer(from_fn_with_state(access, guard_peers))
+        .layer(CatchPanicLayer::custom(panicked))
 }
 
-/// Serves peers on a port of their own.
-pub async fn serve_peers(listener: TcpListener, door: Arc<NodeDoor>, stop: watch::Receiver<bool>) {
-    let router = grpc::peer_routes(door).fallback(not_found);
-    run(listener, router.layer(CatchPanicLayer::custom(panicked)), stop).await;
-}
-
-async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    // without this a small answer waits up to 40 ms for the peer's delayed ack
-    let listener = listener.tap_io(|stream| {
-        if let Err(e) = stream.set_nodelay(true) {
-            tracing::debug!(error = %e, "no TCP_NODELAY on a connection");
-        }
-    });
-    let stopped = async move {
-        // an error says that the node is gone, which is a stop too
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    if let Err(e) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
-        tracing::error!(error = %e, "the HTTP server ended");
-    }
-}
-
-fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
+/// All routes, behind the guard; with `peers`, their door is among them.
+pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
     let answers = Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
@@ -94,7 +77,6 @@ fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/cluster", get(cluster::cluster))
         .route("/api/v1/cluster/log", get(cluster::log))
         .route("/api/v1/cluster/join-command", get(cluster::join_command))
-        .route("/api/v1/admin/replica", get(replica::replica))
         .route("/api/v1/status", get(status::node))
         .route("/api/v1/status/buildinfo", get(status::build_info))
         .route("/api/v1/status/runtimeinfo", get(status::runtime_info))
@@ -110,6 +92,9 @@ fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/import/prometheus", post(write::text))
         .route("/api/v1/admin/checkpoint", post(admin::checkpoint))
         .route("/api/v1/admin/compact", post(admin::compact))
+        .route("/api/v1/admin/replica", get(replica::replica))
+        .route("/api/v1/backup/shards", get(backup::shards))
+        .route("/api/v1/backup/shard/{number}", get(backup::shard))
         .route("/api/v1/cluster/drain", post(cluster::drain))
         .route("/api/v1/cluster/undrain", post(cluster::undrain))
         .route("/api/v1/cluster/remove", post(cluster::remove))
@@ -118,12 +103,18 @@ fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/cluster/transfer", post(cluster::transfer))
         .route("/api/v1/cluster/replication", post(cluster::replication))
         .route("/api/v1/cluster/settings", get(cluster::settings).post(cluster::set_setting))
+        .route(
+            "/api/v1/tokens",
+            get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
+        )
+        .route("/api/v1/tokens/{name}", delete(tokens::revoke))
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(app.clone(), access::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)
 }

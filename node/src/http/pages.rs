@@ -16,7 +16,11 @@ pub async fn healthy() -> &'static str {
 pub async fn ready(State(app): State<AppState>) -> Response {
     let waiting: Vec<String> = app.shards.leaderless().iter().map(ToString::to_string).collect();
     if app.ready.load(Acquire) && waiting.is_empty() {
-        return "plimsoll is ready\n".into_response();
+        // it answers, and as a gateway it takes what other nodes have room for
+        return match app.disk.check_writable() {
+            Ok(()) => "plimsoll is ready\n".into_response(),
+            Err(e) => format!("plimsoll is ready, and read-only: {e}\n").into_response(),
+        };
     }
     let text = match app.ready.load(Acquire) {
         true => format!("plimsoll is not ready; nobody leads: {}\n", waiting.join(" ")),

@@ -1,14 +1,20 @@
 //! Calls about series: `series`, `labels`, `label/<name>/values`, `metadata`, cardinality.
 
 use super::{ApiError, AppState, Params, json};
+use crate::peer::Kind;
 use crate::query::Question;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use bytes::Bytes;
 use plimsoll_model::{Labels, Matcher, TimeRange};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Entries of one answer unless `limit` says otherwise, as Grafana asks for.
 const DEFAULT_LIMIT: usize = 40_000;
+
+/// A node that takes longer to tell its metadata is left out: it is help, not data.
+const METADATA_LIMIT: Duration = Duration::from_secs(1);
 
 /// The selectors of a call: each `match[]` is one list of matchers, a series has to fulfil one of them.
 pub(super) fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>, ApiError> {
@@ -95,6 +101,18 @@ fn at_least_one(mut selectors: Vec<Vec<Matcher>>) -> Vec<Vec<Matcher>> {
 /// `GET /api/v1/metadata`
 pub async fn metadata(State(app): State<AppState>, params: Params) -> Result<Response, ApiError> {
     let limit = params.number("limit")?.filter(|n| *n > 0).unwrap_or(usize::MAX);
+    // senders tell their metadata to the node that they write to
+    let ask = |node| {
+        let call = app.shards.peers().call(node, Kind::Metadata, 0, Bytes::new());
+        tokio::time::timeout(METADATA_LIMIT, call)
+    };
+    let peers = app.shards.peers().known();
+    let alive = peers.into_iter().filter(|node| app.cluster.view().is_alive(*node));
+    for answer in futures::future::join_all(alive.map(ask)).await {
+        if let Ok(Ok(saved)) = answer {
+            app.metadata.merge(&saved);
+        }
+    }
     let all: BTreeMap<String, serde_json::Value> = app.metadata.list(params.get("metric"), limit);
     Ok(json::success(all, &[]))
 }

@@ -1,6 +1,7 @@
 //! What the node is, holds and does.
 
 use super::{ApiError, AppState, Params, json};
+use crate::disk;
 use axum::extract::State;
 use axum::response::Response;
 use plimsoll_ownership::NodeState;
@@ -51,6 +52,7 @@ fn node_data(app: &AppState) -> Value {
             "log_bytes": app.log.stats().disk_bytes,
             "retention_seconds": settings.storage.retention.duration().as_secs(),
         },
+        "disk": disk(app),
         "ingest": {
             "samples_total": app.collector.totals().samples.load(Relaxed),
             "refused_total": app.collector.totals().refused.load(Relaxed),
@@ -60,6 +62,15 @@ fn node_data(app: &AppState) -> Value {
         "queries": {"active": active, "total": total},
         "shards": shards,
     })
+}
+
+fn disk(app: &AppState) -> Value {
+    let (state, reason) = match app.disk.state() {
+        disk::State::Writable => ("writable", String::new()),
+        disk::State::ReadOnly { reason } => ("read-only", reason),
+        disk::State::Slow { since_s } => ("slow", format!("the disk has been slow for {since_s} s")),
+    };
+    json!({"state": state, "reason": reason, "free_bytes": app.disk.free_bytes()})
 }
 
 fn shard(shard: &crate::shard::Shard) -> Value {

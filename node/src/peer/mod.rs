@@ -7,6 +7,7 @@
 mod door;
 mod error;
 mod link;
+mod throttle;
 mod transport;
 mod watch;
 
@@ -23,7 +24,8 @@ use plimsoll_model::NodeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use throttle::Throttle;
 use tokio::sync::mpsc;
 use tonic::transport::{Channel, Endpoint};
 
@@ -54,12 +56,14 @@ pub enum Kind {
     Transfer = 8,
     /// What a read elsewhere must have applied to be as good as one at the leader.
     ReadIndex = 9,
+    /// The types and help texts of metrics that a node knows.
+    Metadata = 10,
 }
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
-        use Kind::{Append, Change, Done, Failed, Join, Members, Ping, Raft, ReadIndex, Transfer};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, Transfer, ReadIndex]
+        use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex, Transfer};
+        [Done, Failed, Raft, Append, Ping, Join, Change, Members, Transfer, ReadIndex, Metadata]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
@@ -95,12 +99,12 @@ pub trait Handler: Send + Sync + 'static {
     fn answer(&self, from: NodeId, question: Bytes, pieces: mpsc::Sender<Result<Bytes, String>>);
 }
 
-/// Opens the connection to an address: plain, or with the certificates of the node.
-pub type Dial = Arc<dyn Fn(&str) -> Result<Endpoint, String> + Send + Sync>;
+/// The way to an address: plain, or with the certificates of the node. Connects when it is first used.
+pub type Dial = Arc<dyn Fn(&str) -> Result<Channel, String> + Send + Sync>;
 
-/// Connections without encryption.
-pub fn plain() -> Dial {
-    Arc::new(|address| Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string()))
+/// An endpoint with windows that let a snapshot flow.
+pub fn windows(endpoint: Endpoint) -> Endpoint {
+    endpoint.initial_stream_window_size(4 << 20).initial_connection_window_size(8 << 20)
 }
 
 /// All peers of this node.
@@ -112,6 +116,7 @@ struct Inner {
     sender: RwLock<Sender>,
     links: RwLock<HashMap<NodeId, Link>>,
     sending: Mutex<HashMap<(NodeId, u64), Sending>>,
+    throttle: Throttle,
 }
 
 /// A snapshot on its way to a peer.
@@ -134,10 +139,16 @@ impl Drop for Tracked {
 }
 
 impl Peers {
-    /// No peers yet.
-    pub fn new(dial: Dial) -> Self {
+    /// No peers yet. Snapshots go out with at most `move_bytes` a second, all together.
+    pub fn new(dial: Dial, move_bytes: u64) -> Self {
         let sender = RwLock::new(Sender { node: NodeId(0), cluster: String::new() });
-        Self(Arc::new(Inner { dial, sender, links: RwLock::default(), sending: Mutex::default() }))
+        Self(Arc::new(Inner {
+            dial,
+            sender,
+            links: RwLock::default(),
+            sending: Mutex::default(),
+            throttle: Throttle::new(move_bytes),
+        }))
     }
 
     /// Says who we are in calls from now on. Links of before are forgotten.
@@ -168,17 +179,7 @@ impl Peers {
 
     /// A link to an address whose node is not known, or that is not in the book.
     pub fn link(&self, node: NodeId, address: &str) -> Result<Link, String> {
-        let channel = || -> Result<Channel, String> {
-            let endpoint = (self.0.dial)(address)?;
-            Ok(endpoint
-                .connect_timeout(Duration::from_secs(1))
-                .tcp_nodelay(true)
-                .http2_keep_alive_interval(Duration::from_secs(5))
-                .keep_alive_timeout(Duration::from_secs(5))
-                .initial_stream_window_size(4 << 20)
-                .initial_connection_window_size(8 << 20)
-                .connect_lazy())
-        };
+        let channel = || (self.0.dial)(address);
         Ok(Link::new(node, address, self.0.sender.read().clone(), channel()?, channel()?))
     }
 

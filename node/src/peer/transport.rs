@@ -47,12 +47,18 @@ impl Transport for Peers {
             let (mut client, sender) = link.bulk();
             let progress = self.track(to, group.0);
             let sent = progress.sent.clone();
+            let peers = self.clone();
             let piece = move |body: Bytes| {
-                sent.fetch_add(body.len() as u64, Relaxed);
-                PeerPiece { group: group.0, body }
+                let (peers, sent) = (peers.clone(), sent.clone());
+                async move {
+                    peers.0.throttle.pass(body.len()).await;
+                    sent.fetch_add(body.len() as u64, Relaxed);
+                    metrics::counter!("plimsoll_moved_bytes_total").increment(body.len() as u64);
+                    PeerPiece { group: group.0, body }
+                }
             };
             let first = PeerPiece { group: group.0, body: head };
-            let stream = tokio_stream::once(first).chain(ReceiverStream::new(pieces).map(piece));
+            let stream = tokio_stream::once(first).chain(ReceiverStream::new(pieces).then(piece));
             match client.snapshot(sender.sign(stream)).await {
                 Ok(answer) => Ok(answer.into_inner().body),
                 Err(status) => Err(TransportError::Refused { node: to, reason: status.message().to_owned() }),

@@ -8,7 +8,6 @@ mod replicas;
 
 pub use replicas::{Members, Replicas};
 
-use crate::cluster::Cluster;
 use crate::shard::Shards;
 use plimsoll_model::{NodeId, ShardId};
 use plimsoll_ownership::{Action, NodeState, Shard, State, placement::wanted};
@@ -25,9 +24,7 @@ pub struct Placement;
 
 /// Start arguments.
 pub struct Args {
-    /// Ownership.
-    pub cluster: Cluster,
-    /// The shards as this node sees them.
+    /// The shards as this node sees them, and ownership behind them.
     pub shards: Shards,
     /// A node that is silent for longer has its replicas rebuilt elsewhere.
     pub replace_after: Duration,
@@ -57,10 +54,10 @@ impl Actor for Placement {
         Msg::Look: Msg,
         args: &mut Args,
     ) -> Result<(), ActorProcessingErr> {
-        if args.cluster.leads_with_quorum() {
+        if args.shards.cluster().leads_with_quorum() {
             for action in args.actions() {
                 // refused when somebody else was faster; the next look sees why
-                if let Err(e) = args.cluster.change("placement", action).await {
+                if let Err(e) = args.shards.cluster().change("placement", action).await {
                     tracing::debug!(error = %e, "a placement is tried again");
                 }
             }
@@ -72,7 +69,7 @@ impl Actor for Placement {
 
 impl Args {
     fn actions(&self) -> Vec<Action> {
-        let cluster = &self.cluster;
+        let cluster = self.shards.cluster();
         let alive = |node: NodeId| node == cluster.node_id() || cluster.view().is_alive(node);
         let silent = |node: NodeId| cluster.view().suspected_for(node).unwrap_or_default();
         let voters = |shard: ShardId| self.shards.leader_report(shard).map(|(_, report)| report.voters);

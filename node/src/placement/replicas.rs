@@ -1,16 +1,13 @@
 //! Opens the replicas that this node should hold, and destroys those that it no longer holds.
 
-use crate::cluster::Cluster;
-use crate::peer::{Kind, Peers};
-use crate::shard::{Shards, SupervisorMsg};
+use crate::peer::Kind;
+use crate::shard::{Shards, SupervisorHandle};
 use bytes::Bytes;
 use plimsoll_consensus::GroupId;
 use plimsoll_model::{NodeId, ShardId};
-use ractor::ActorRef;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 const ROUND: Duration = Duration::from_millis(200);
 /// The leader of a shard answers from memory.
@@ -27,14 +24,10 @@ pub struct Members {
 
 /// Follows the ownership metadata.
 pub struct Replicas {
-    /// Ownership.
-    pub cluster: Cluster,
-    /// How to ask leaders.
-    pub peers: Peers,
-    /// The shards.
+    /// The shards, and ownership behind them.
     pub shards: Shards,
     /// Opens and closes replicas.
-    pub supervisor: ActorRef<SupervisorMsg>,
+    pub supervisor: SupervisorHandle,
 }
 
 impl Replicas {
@@ -50,37 +43,30 @@ impl Replicas {
     pub async fn open_all(&self, on_disk: Vec<ShardId>) {
         let mut all = self.wanted();
         all.extend(on_disk);
-        self.open(all.into_iter().collect()).await;
-    }
-
-    async fn open(&self, shards: Vec<ShardId>) {
-        let (done, opened) = oneshot::channel();
-        // a supervisor that is gone ends the node anyway
-        let _ = self.supervisor.cast(SupervisorMsg::Open(shards, Some(done)));
-        let _ = opened.await;
+        self.supervisor.open(all.into_iter().collect()).await;
     }
 
     async fn look(&self) {
-        self.cluster.learn_addresses();
-        let (me, mine) = (self.cluster.node_id(), self.wanted());
+        self.shards.cluster().learn_addresses();
+        let (me, mine) = (self.shards.cluster().node_id(), self.wanted());
         let new: Vec<ShardId> = mine.iter().filter(|id| self.shards.local(**id).is_none()).copied().collect();
         if !new.is_empty() {
             tracing::info!(shards = ?new, "this node gets replicas");
-            self.open(new).await;
+            self.supervisor.open(new).await;
         }
         let held: Vec<ShardId> = self.shards.locals().iter().map(|s| s.id).collect();
         for shard in held.into_iter().filter(|id| !mine.contains(id)) {
             if self.is_rid_of(shard, me).await {
                 tracing::info!(%shard, "this node no longer holds a replica; its data is deleted");
-                let _ = self.supervisor.cast(SupervisorMsg::Destroy(shard));
+                self.supervisor.destroy(shard).await;
             }
         }
     }
 
     /// The shards that the ownership metadata puts on this node.
     fn wanted(&self) -> BTreeSet<ShardId> {
-        let me = self.cluster.node_id();
-        self.cluster.read(|state| {
+        let me = self.shards.cluster().node_id();
+        self.shards.cluster().read(|state| {
             let mine = state.shards().iter().filter(|shard| shard.replicas.contains(&me));
             mine.map(|shard| shard.id).collect()
         })
@@ -89,11 +75,12 @@ impl Replicas {
     /// Whether the leader of `shard`, with a majority behind it, no longer counts this node among the members. One that
     /// was removed may never hear of it by the log.
     async fn is_rid_of(&self, shard: ShardId, me: NodeId) -> bool {
-        let Some((leader, _)) = self.cluster.view().leader_of(shard).filter(|(leader, _)| *leader != me)
+        let Some((leader, _)) =
+            self.shards.cluster().view().leader_of(shard).filter(|(leader, _)| *leader != me)
         else {
             return false;
         };
-        let call = self.peers.call(leader, Kind::Members, GroupId::of_shard(shard).0, Bytes::new());
+        let call = self.shards.peers().call(leader, Kind::Members, GroupId::of_shard(shard).0, Bytes::new());
         let Ok(Ok(answer)) = tokio::time::timeout(ANSWER_LIMIT, call).await else { return false };
         let Ok(members) = postcard::from_bytes::<Members>(&answer) else { return false };
         !members.voters.is_empty() && !members.voters.contains(&me.0) && !members.learners.contains(&me.0)

@@ -13,6 +13,9 @@ pub const PARTS: u8 = 1;
 /// First byte of a question: samples as JSON lines.
 pub const EXPORT: u8 = 2;
 
+/// First byte of a question: all of a shard at one moment, as pieces of a snapshot.
+pub const BACKUP: u8 = 3;
+
 /// Bytes gathered before they go out.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -40,11 +43,33 @@ pub fn answer_question(shards: Shards, question: Bytes, pieces: mpsc::Sender<Res
                 },
                 Err(e) => e.to_string(),
             },
+            Some(&BACKUP) => match snapshot_here(&shards, &body, &pieces).await {
+                Ok(()) => return,
+                Err(e) => e,
+            },
             kind => format!("a question of kind {kind:?}"),
         };
         // the asker may be gone
         let _ = pieces.send(Err(refused)).await;
     });
+}
+
+async fn snapshot_here(
+    shards: &Shards,
+    body: &[u8],
+    pieces: &mpsc::Sender<Result<Bytes, String>>,
+) -> Result<(), String> {
+    let id = body.try_into().map(u16::from_le_bytes).map_err(|_| "not the number of a shard".to_owned())?;
+    let live = ready(shards, ShardId(id), Consistency::Lease).await.map_err(|e| e.to_string())?;
+    let (storage, out) = (live.storage(), pieces.clone());
+    let work = move || {
+        let mut snapshot = storage.snapshot().map_err(|e| e.to_string())?;
+        while let Some(piece) = snapshot.next().map_err(|e| e.to_string())? {
+            out.blocking_send(Ok(piece)).map_err(|_| "the asker is gone".to_owned())?;
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string())?
 }
 
 async fn export_here(
@@ -54,7 +79,7 @@ async fn export_here(
 ) -> Result<(), String> {
     let mut storages = Vec::new();
     for id in &asked.shards {
-        let live = ready(shards, *id, Consistency::Lease).await.map_err(|e| format!("{e:?}"))?;
+        let live = ready(shards, *id, Consistency::Lease).await.map_err(|e| e.to_string())?;
         storages.push(live.storage());
     }
     let out = pieces.clone();

@@ -5,6 +5,7 @@
 //! Does not own: evaluation (`plimsoll-promql`), the merge of what shards answered (`aggregator`).
 
 mod answer;
+mod asker;
 mod door;
 mod error;
 mod export;
@@ -13,6 +14,7 @@ mod question;
 mod register;
 
 pub use answer::Consistency;
+pub use asker::Asker;
 pub use door::{answer_question, by_leader};
 pub use error::{Error, Kind};
 pub use export::Export;
@@ -159,6 +161,11 @@ fn about(request: Request) -> About {
         Times::Range { start, end, step } => (start, end, step),
     };
     About { query: request.text, start, end, step, origin: request.origin }
+}
+
+/// The bytes of a question for all of a shard.
+pub fn backup_question(shard: plimsoll_model::ShardId) -> bytes::Bytes {
+    door::question(door::BACKUP, &shard.0.to_le_bytes())
 }
 
 /// The bytes of a question for samples as JSON lines.

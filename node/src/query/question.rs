@@ -124,6 +124,15 @@ pub enum Trouble {
     },
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Elsewhere { reason, .. } => f.write_str(reason),
+            Self::Final { text, .. } => f.write_str(text),
+        }
+    }
+}
+
 impl From<plimsoll_promql::Error> for Trouble {
     fn from(e: plimsoll_promql::Error) -> Self {
         let e = Error::from(e);

@@ -1,6 +1,7 @@
 use super::{Error, Live, Setup, Shard, machine, msg::Append, msg::Msg, msg::Reply, walk};
 use bytes::Bytes;
 use plimsoll_consensus::{Error as Consensus, Outcome};
+use plimsoll_model::ShardId;
 use plimsoll_storage::Applied;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::time::Duration;
@@ -144,7 +145,7 @@ impl State {
         tokio::spawn(async move {
             // one heavy job a node: they share the disk and the memory for what they rewrite
             let _turn = setup.maintenance.acquire().await;
-            let outcome = job.run(&live, &setup).await;
+            let outcome = job.run(id, &live, &setup).await;
             if let Err(e) = &outcome {
                 tracing::error!(shard = %id, error = %e, "maintenance failed");
             }
@@ -164,19 +165,26 @@ enum Job {
 }
 
 impl Job {
-    async fn run(self, live: &Live, setup: &Setup) -> Result<(), Error> {
+    async fn run(self, id: ShardId, live: &Live, setup: &Setup) -> Result<(), Error> {
         let storage = live.storage();
         let now = crate::now_ms();
         match self {
-            Self::Checkpoint => checkpoint(live, setup).await,
+            Self::Checkpoint => checkpoint(id, live, setup).await,
             Self::Compact { force } => {
-                checkpoint(live, setup).await?;
+                checkpoint(id, live, setup).await?;
+                if !setup.disk.may_compact(storage.statistics().disk_bytes) {
+                    return Err(no_room(id, setup));
+                }
                 blocking(move || storage.compact(now, force).map(drop)).await
             }
             Self::Expire => {
+                // frees space, so it goes on whatever the disk says; the compaction after it needs some
                 if live.group.is_leader() && clock_is_sane(setup, now) {
                     let before = now.saturating_sub(setup.retention_ms);
                     live.group.propose(machine::expire(before)).await?;
+                }
+                if !setup.disk.may_compact(storage.statistics().disk_bytes) {
+                    return Ok(());
                 }
                 blocking(move || storage.compact(now, false).map(drop)).await
             }
@@ -185,7 +193,11 @@ impl Job {
 }
 
 /// Moves the head into RocksDB, then gives back the files of the log that nobody needs any more.
-async fn checkpoint(live: &Live, setup: &Setup) -> Result<(), Error> {
+async fn checkpoint(id: ShardId, live: &Live, setup: &Setup) -> Result<(), Error> {
+    // the head in memory is an upper bound of what is written of it
+    if !setup.disk.may_checkpoint(setup.head_bytes as u64) {
+        return Err(no_room(id, setup));
+    }
     live.group.checkpoint().await?;
     let log = setup.log.clone();
     match tokio::task::spawn_blocking(move || log.purge()).await {
@@ -193,6 +205,14 @@ async fn checkpoint(live: &Live, setup: &Setup) -> Result<(), Error> {
         Ok(purged) => Ok(purged.map(drop)?),
         Err(join) => std::panic::resume_unwind(join.into_panic()),
     }
+}
+
+fn no_room(id: ShardId, setup: &Setup) -> Error {
+    let reason = match setup.disk.check_writable() {
+        Err(e) => e.0,
+        Ok(()) => "the disk has no room for what this would write".to_owned(),
+    };
+    Error::ReadOnly(id, reason)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -205,7 +225,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// Gives every batch its own part of the answer.
-fn answer(id: plimsoll_model::ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) {
+fn answer(id: ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) {
     let parts = match outcome {
         Ok(reply) => machine::split(&reply).filter(|parts| parts.len() == batches.len()),
         Err(e) => {

@@ -1,4 +1,5 @@
 use super::{Error, actor::ShardActor, machine::StorageMachine, msg::Append, msg::Msg};
+use crate::disk::Health;
 use crate::peer::{LeaderReport, Peers, ShardReport};
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -64,17 +65,19 @@ pub struct Shard {
     live: Arc<RwLock<Option<Live>>>,
     /// Bytes of batches that may wait for the log at a time.
     credit: Arc<Semaphore>,
+    disk: Health,
 }
 
 impl Shard {
     /// A handle without an actor yet; `credit_bytes` bounds the batches in flight.
-    pub(super) fn new(id: ShardId, credit_bytes: usize) -> Self {
-        Self { id, live: Arc::default(), credit: Arc::new(Semaphore::new(credit_bytes)) }
+    pub(super) fn new(id: ShardId, credit_bytes: usize, disk: Health) -> Self {
+        Self { id, live: Arc::default(), credit: Arc::new(Semaphore::new(credit_bytes)), disk }
     }
 
     /// Appends `batch` on the leader; answered when it is durable on a majority and visible to queries.
-    /// Fails at once with [`Error::Busy`] when the shard's credit is spent.
+    /// Fails at once with [`Error::Busy`] when the shard's credit is spent, and with [`Error::ReadOnly`] on a full disk.
     pub async fn append(&self, batch: Bytes) -> Result<Applied, Error> {
+        self.disk.check_writable().map_err(|e| Error::ReadOnly(self.id, e.0))?;
         let bytes = u32::try_from(batch.len()).map_err(|_| Error::Busy(self.id))?;
         let credit = self.credit.clone().try_acquire_many_owned(bytes).map_err(|_| Error::Busy(self.id))?;
         let (reply, answer) = oneshot::channel();

@@ -26,4 +26,4 @@ pub use error::Error;
 pub use handle::{Live, Shard};
 pub use setup::{Fault, Setup};
 pub use shards::Shards;
-pub use supervisor::{Msg as SupervisorMsg, Supervisor};
+pub use supervisor::{Handle as SupervisorHandle, Supervisor};

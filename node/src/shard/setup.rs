@@ -1,5 +1,6 @@
 use super::{Error, Live, machine::StorageMachine, msg::Msg};
 use crate::cluster::Cluster;
+use crate::disk::Health;
 use crate::peer::Peers;
 use plimsoll_consensus::{Group, GroupId, Log, Options};
 use plimsoll_model::ShardId;
@@ -24,6 +25,8 @@ pub struct Setup {
     pub database: Arc<plimsoll_storage::Database>,
     /// The log of all groups.
     pub log: Log,
+    /// Whether the disk takes more.
+    pub disk: Health,
     /// How groups reach their peers.
     pub peers: Peers,
     /// Set while the founder of a cluster begins the groups of its shards; no group is ever begun at another time.
@@ -71,7 +74,7 @@ impl Setup {
 
     /// Deletes what this node holds of a shard. Its group must have been shut down.
     pub(super) async fn destroy(&self, id: ShardId) -> Result<(), Error> {
-        // FORGET self.log.forget_group(GroupId::of_shard(id)).await?;
+        self.log.forget_group(GroupId::of_shard(id)).await?;
         let database = self.database.clone();
         tokio::task::spawn_blocking(move || database.destroy(id))
             .await

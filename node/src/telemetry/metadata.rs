@@ -48,6 +48,17 @@ impl Metadata {
         wanted.map(|(name, entry)| (name.clone(), serde_json::json!([entry]))).collect()
     }
 
+    /// Adds what another node knows and this one does not. Bytes that cannot be read add nothing.
+    pub fn merge(&self, saved: &[u8]) {
+        let Ok(others) = serde_json::from_slice::<BTreeMap<String, Entry>>(saved) else { return };
+        let mut all = self.0.write();
+        for (metric, entry) in others {
+            if all.len() < METRICS {
+                all.entry(metric).or_insert(entry);
+            }
+        }
+    }
+
     /// The bytes that [`Metadata::load`] reads.
     pub fn save(&self) -> Vec<u8> {
         serde_json::to_vec(&*self.0.read()).unwrap_or_default()

@@ -1,4 +1,5 @@
 use plimsoll_model::{Fault, ShardId};
+use std::path::PathBuf;
 
 /// What can go wrong in a shard's storage.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A backup cannot be used or made.
+    #[error("backup in {}: {reason}", path.display())]
+    Backup {
+        /// The folder of the shard's backup.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A matcher's regex cannot be used.
     #[error("regex {pattern:?} cannot be used: {reason}")]
     Pattern {
@@ -58,7 +67,7 @@ impl Error {
     /// Whose move it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Pattern { .. } => Fault::Asker,
+            Self::Pattern { .. } | Self::Backup { .. } => Fault::Asker,
             Self::Gone(_) | Self::Snapshot { .. } => Fault::Moment,
             Self::Disk(_)
             | Self::Io(_)

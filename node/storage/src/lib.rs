@@ -8,6 +8,7 @@
 //! in RocksDB → [`Shard::compact`] → one run a day → [`Shard::expire`]. A query's way: [`Shard::select`] → `index`
 //! (matchers to series) → [`Selection::read`] (disk, frozen and open samples joined).
 
+pub mod backup;
 mod bucket;
 mod codec;
 mod disk;

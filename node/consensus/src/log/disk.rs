@@ -2,9 +2,9 @@
 
 use super::memory::MemoryDisk;
 use super::record::Record;
+use crate::Error;
 use crate::options::GroupId;
 use crate::raft::Entry;
-use crate::Error;
 use raft_engine::{Command, Engine, LogBatch};
 use std::io;
 

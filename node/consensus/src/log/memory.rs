@@ -61,7 +61,8 @@ impl MemoryDisk {
     /// were not purged.
     pub fn commands(&self, group: GroupId) -> Vec<Bytes> {
         let content = self.content.lock();
-        let entries = content.groups.get(&group.0).into_iter().flat_map(|stored| stored.entries.values().rev());
+        let entries =
+            content.groups.get(&group.0).into_iter().flat_map(|stored| stored.entries.values().rev());
         entries
             .filter_map(|entry| match &entry.payload {
                 EntryPayload::Normal(Payload(command)) => Some(command.clone()),

@@ -5,6 +5,8 @@
 //!
 //! Invariant: what was reported flushed is on disk, and is reported in the order it was appended.
 
+mod disk;
+mod memory;
 mod record;
 mod stats;
 mod store;
@@ -13,11 +15,14 @@ mod suite;
 mod window;
 mod writer;
 
+pub use memory::MemoryDisk;
 pub(crate) use store::{GroupLog, GroupState};
 
 use crate::Error;
+use crate::blocking::Blocking;
 use crate::options::GroupId;
 use crate::raft::{Types, Vote};
+use disk::Disk;
 use futures::future::BoxFuture;
 use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
@@ -31,9 +36,6 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 /// Operations that may wait for the writer; each is small, their entries are bounded by bytes.
 const QUEUE_OPERATIONS: usize = 4096;
-
-/// Entries of a group that raft-engine moves out of an old file rather than keep the file.
-const FEW_ENTRIES: u64 = 32;
 
 /// How long opening a group waits for its former holder to let go.
 const CLAIM_WAIT: Duration = Duration::from_secs(10);
@@ -73,9 +75,9 @@ impl Default for LogOptions {
 pub struct LogStats {
     /// Bytes of log files on disk.
     pub disk_bytes: u64,
-    /// Writes, each with at most one fsync.
+    /// Writes, each with one fsync.
     pub writes: u64,
-    /// Writes that were followed by an fsync.
+    /// The fsyncs.
     pub syncs: u64,
     /// Entries written.
     pub entries: u64,
@@ -94,7 +96,7 @@ pub struct Log {
 }
 
 pub(crate) struct Shared {
-    pub(crate) engine: Engine,
+    pub(crate) disk: Disk,
     options: LogOptions,
     queue: Mutex<Option<mpsc::Sender<Operation>>>,
     budget: Arc<Semaphore>,
@@ -165,11 +167,27 @@ impl Log {
             enable_log_recycle: false,
             ..Config::default()
         };
-        let engine = Engine::open(config)
-            .map_err(|error| Error::LogDamaged { path: dir.to_path_buf(), reason: error.to_string() })?;
+        let damaged = |reason: String| Error::LogDamaged { path: dir.to_path_buf(), reason };
+        let engine = Engine::open(config).map_err(|error| damaged(error.to_string()))?;
+        let (log, receiver) = Self::on(Disk::Files(Box::new(engine)), options);
+        let thread =
+            writer::spawn_thread(&log.shared, receiver).map_err(|error| damaged(error.to_string()))?;
+        *log.shared.writer.lock() = Some(thread);
+        Ok(log)
+    }
+
+    /// Opens the log on a simulated disk. It works without any thread of its own, on the runtime of the caller,
+    /// and its groups do all of their work there; see [`SeededThread`](crate::SeededThread).
+    pub fn in_memory(disk: &MemoryDisk, options: LogOptions) -> Self {
+        let (log, receiver) = Self::on(Disk::Memory(disk.clone()), options);
+        writer::spawn_task(&log.shared, disk.clone(), receiver);
+        log
+    }
+
+    fn on(disk: Disk, options: LogOptions) -> (Self, mpsc::Receiver<Operation>) {
         let (sender, receiver) = mpsc::channel(QUEUE_OPERATIONS);
         let shared = Arc::new(Shared {
-            engine,
+            disk,
             budget: Arc::new(Semaphore::new(options.queued_bytes as usize)),
             options,
             queue: Mutex::new(Some(sender)),
@@ -179,36 +197,28 @@ impl Log {
             released: Notify::new(),
             writer: Mutex::new(None),
         });
-        let thread = writer::spawn(Arc::clone(&shared), receiver)
-            .map_err(|error| Error::LogDamaged { path: dir.to_path_buf(), reason: error.to_string() })?;
-        *shared.writer.lock() = Some(thread);
-        Ok(Self { shared })
+        (Self { shared }, receiver)
+    }
+
+    /// Where groups on this log do work that may block.
+    pub(crate) fn blocking(&self) -> Blocking {
+        match self.shared.disk {
+            Disk::Files(_) => Blocking::Threads,
+            Disk::Memory(_) => Blocking::Inline,
+        }
     }
 
     /// Drops log files that no group needs. Answers, when the log is large, the groups that hold old files
     /// back: they should be checkpointed, which purges them. Blocks on the disk; call it after checkpoints, on
     /// a blocking thread.
     pub fn purge(&self) -> Result<Vec<GroupId>, Error> {
-        let engine = &self.shared.engine;
-        let large = self.disk_bytes() > self.shared.options.checkpoint_above_bytes;
-        // Asked often, raft-engine copies the entries of a group that holds files back. So it is asked only
-        // when the log is large, or when no group has more left than it would copy at once anyway.
-        let left = |group: &u64| match (engine.first_index(*group), engine.last_index(*group)) {
-            (Some(first), Some(last)) => last + 1 - first,
-            _ => 0,
-        };
-        if !large && engine.raft_groups().iter().any(|group| left(group) > FEW_ENTRIES) {
-            return Ok(Vec::new());
-        }
-        let holding = engine
-            .purge_expired_files()
-            .map_err(|error| Error::LogBroken { reason: format!("purging log files: {error}") })?;
-        Ok(if large { holding.into_iter().map(GroupId).collect() } else { Vec::new() })
+        let large = self.shared.disk.bytes() > self.shared.options.checkpoint_above_bytes;
+        self.shared.disk.purge(large)
     }
 
     /// Size and work of the log.
     pub fn stats(&self) -> LogStats {
-        self.shared.stats.read(self.disk_bytes())
+        self.shared.stats.read(self.shared.disk.bytes())
     }
 
     /// How long the write or fsync that is under way has taken so far; `None` when the disk owes nothing. A
@@ -217,14 +227,9 @@ impl Log {
         self.shared.stats.stalled_for()
     }
 
-    fn disk_bytes(&self) -> u64 {
-        let files = std::fs::read_dir(self.shared.engine.path()).into_iter().flatten().flatten();
-        files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum()
-    }
-
     /// Groups that have anything in the log.
     pub fn groups(&self) -> Vec<GroupId> {
-        self.shared.engine.raft_groups().into_iter().map(GroupId).collect()
+        self.shared.disk.groups().into_iter().map(GroupId).collect()
     }
 
     /// Why the log cannot be written any more, if so.
@@ -284,9 +289,8 @@ impl Log {
         // A former holder in this process may have left operations in the queue.
         self.wait_for(None, Change::Nothing).await?;
         let shared = Arc::clone(&self.shared);
-        let state = tokio::task::spawn_blocking(move || GroupState::load(group.0, &shared))
-            .await
-            .map_err(|error| Error::LogBroken { reason: error.to_string() })??;
+        let loaded = self.blocking().run(move || GroupState::load(group.0, &shared)).await;
+        let state = loaded.map_err(|reason| Error::LogBroken { reason })??;
         Ok(GroupLog::new(self.clone(), Arc::new(state), claim))
     }
 

@@ -11,7 +11,6 @@ const RECENT: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Counters {
     writes: AtomicU64,
-    syncs: AtomicU64,
     entries: AtomicU64,
     written_bytes: AtomicU64,
     write_nanos: AtomicU64,
@@ -67,7 +66,7 @@ impl Counters {
         LogStats {
             disk_bytes,
             writes: self.writes.load(Relaxed),
-            syncs: self.syncs.load(Relaxed),
+            syncs: self.writes.load(Relaxed),
             entries: self.entries.load(Relaxed),
             written_bytes: self.written_bytes.load(Relaxed),
             write_nanos: self.write_nanos.load(Relaxed),
@@ -84,10 +83,9 @@ pub(super) struct UnderWay<'a> {
 
 impl UnderWay<'_> {
     /// The write came to a good end.
-    pub(super) fn written(self, sync: bool, entries: u64, bytes: u64) {
+    pub(super) fn written(self, entries: u64, bytes: u64) {
         let counters = self.counters;
         counters.writes.fetch_add(1, Relaxed);
-        counters.syncs.fetch_add(u64::from(sync), Relaxed);
         counters.entries.fetch_add(entries, Relaxed);
         counters.written_bytes.fetch_add(bytes, Relaxed);
         counters.write_nanos.fetch_add(self.started.elapsed().as_nanos() as u64, Relaxed);
@@ -126,7 +124,7 @@ mod tests {
         assert_eq!(counters.stalled_for(), None);
         let write = counters.begin();
         assert!(counters.stalled_for().is_some());
-        write.written(true, 3, 100);
+        write.written(3, 100);
         assert_eq!(counters.stalled_for(), None);
         drop(counters.begin());
         assert_eq!(counters.stalled_for(), None);

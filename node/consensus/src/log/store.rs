@@ -3,6 +3,7 @@
 use super::record::Record;
 use super::window::Window;
 use super::{Change, Claim, Done, Log, Operation, Shared};
+use crate::blocking::Blocking;
 use crate::raft::{Entry, LogId, Types, Vote, log_id, term_of};
 use crate::{Error, entry, options::GroupId};
 use openraft::entry::RaftEntry;
@@ -43,12 +44,12 @@ pub(crate) struct Inner {
 impl GroupState {
     /// Reads the marks of a group and its last entry.
     pub(super) fn load(id: u64, shared: &Shared) -> Result<Self, Error> {
-        let engine = &shared.engine;
+        let disk = &shared.disk;
         let damaged = |what: &str| Error::GroupDamaged {
             group: GroupId(id),
             reason: format!("the log's {what} cannot be read"),
         };
-        let value = |key: &[u8]| engine.get(id, key);
+        let value = |key: &[u8]| disk.mark(id, key);
         let vote = value(VOTE).map(|v| decode_vote(&v).ok_or_else(|| damaged("vote"))).transpose()?;
         let mark = |key: &[u8], what: &str| -> Result<Option<LogId>, Error> {
             let stored = value(key).map(|v| decode::<(u64, u64)>(&v).ok_or_else(|| damaged(what)));
@@ -59,9 +60,9 @@ impl GroupState {
         let truncated = value(TRUNCATED)
             .map(|v| decode::<Option<u64>>(&v).ok_or_else(|| damaged("truncation mark")))
             .transpose()?;
-        let mut end = engine.last_index(id);
+        let mut end = disk.last_index(id);
         let follows = purged.map_or(0, |purged| purged.index() + 1);
-        if end >= Some(follows) && engine.first_index(id) > Some(follows) {
+        if end >= Some(follows) && disk.first_index(id) > Some(follows) {
             return Err(damaged(&format!("entry {follows} is missing: it")));
         }
         if let Some(limit) = truncated {
@@ -70,10 +71,10 @@ impl GroupState {
         let last = match end.filter(|end| Some(*end) > purged.as_ref().map(LogId::index)) {
             None => purged,
             Some(index) => {
-                let record = engine
-                    .get_entry::<Record>(id, index)
-                    .map_err(|error| Error::GroupDamaged { group: GroupId(id), reason: error.to_string() })?;
-                let entry = record.and_then(|record| record.entry).ok_or_else(|| damaged("last entry"))?;
+                let entry = disk
+                    .entry(id, index)
+                    .map_err(|reason| Error::GroupDamaged { group: GroupId(id), reason })?
+                    .ok_or_else(|| damaged("last entry"))?;
                 Some(entry.log_id())
             }
         };
@@ -159,6 +160,7 @@ pub(crate) struct GroupLog {
 pub(crate) struct GroupLogReader {
     shared: Arc<Shared>,
     state: Arc<GroupState>,
+    blocking: Blocking,
 }
 
 impl GroupLog {
@@ -171,7 +173,8 @@ impl GroupLog {
     }
 
     fn reader(&self) -> GroupLogReader {
-        GroupLogReader { shared: Arc::clone(self.log.shared()), state: Arc::clone(&self.state) }
+        let (shared, state) = (Arc::clone(self.log.shared()), Arc::clone(&self.state));
+        GroupLogReader { shared, state, blocking: self.log.blocking() }
     }
 
     async fn durably(&self, change: Change) -> io::Result<()> {
@@ -301,19 +304,14 @@ impl GroupLogReader {
     async fn read_back(&self, start: u64, end: u64, limit: usize) -> io::Result<Vec<Entry>> {
         let (shared, group) = (Arc::clone(&self.shared), self.state.id);
         let read = move || {
-            let mut records: Vec<Record> = Vec::new();
             // A log may begin after the purged mark: openraft asks for what is there.
-            let start = shared.engine.first_index(group).map_or(end, |first| start.max(first));
+            let start = shared.disk.first_index(group).map_or(end, |first| start.max(first));
             if start >= end {
                 return Ok(Vec::new());
             }
-            shared
-                .engine
-                .fetch_entries_to::<Record>(group, start, end, Some(limit), &mut records)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-            Ok(records.into_iter().filter_map(|record| record.entry).collect())
+            shared.disk.entries(group, start, end, limit)
         };
-        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+        self.blocking.run(read).await.map_err(io::Error::other)?
     }
 
     async fn read(&self, mut start: u64, end: u64, limit: usize) -> io::Result<Vec<Entry>> {

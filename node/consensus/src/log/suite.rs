@@ -39,7 +39,8 @@ impl StoreBuilder<Types, GroupLog, Applier, (tempfile::TempDir, Log)> for Builde
         let store = log.open_group(GroupId(7)).await.expect("a new group opens");
         let machine = SmallMachine::open(Nothing, None, Box::new(|_| Ok(()))).expect("an empty machine");
         let progress = Arc::<Progress>::default();
-        let applier = Applier::new(Arc::new(machine), store.state(), Position::default(), progress);
+        let applier =
+            Applier::new(Arc::new(machine), store.state(), Position::default(), progress, log.blocking());
         Ok(((dir, log), store, applier))
     }
 }

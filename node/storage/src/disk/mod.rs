@@ -3,6 +3,7 @@
 pub(crate) mod columns;
 pub(crate) mod database;
 pub(crate) mod family;
+pub(crate) mod folder;
 pub(crate) mod frame;
 pub(crate) mod generation;
 pub(crate) mod keys;

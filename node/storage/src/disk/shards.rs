@@ -8,6 +8,7 @@ use crate::{Error, Shard};
 use plimsoll_model::ShardId;
 use rocksdb::IngestExternalFileOptions;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -66,12 +67,14 @@ impl Database {
     /// may still be read; nothing may be applied to them or written through them any more.
     pub fn reopen(&self, id: ShardId) -> Result<Arc<Shard>, Error> {
         let mut shards = self.inner.shards.lock();
-        if !shards.0.contains_key(&id) {
-            let generation = self.inner.generation_row(id)?;
-            self.create(&generation::family(id, generation))?;
-            shards.0.insert(id, Present { generation, ..Present::default() });
-        }
-        let present = shards.0.entry(id).or_default();
+        let present = match shards.0.entry(id) {
+            Entry::Occupied(present) => present.into_mut(),
+            Entry::Vacant(absent) => {
+                let generation = self.inner.generation_row(id)?;
+                self.create(&generation::family(id, generation))?;
+                absent.insert(Present { generation, ..Present::default() })
+            }
+        };
         let family = self.family(id, present)?;
         let shard = Arc::new(Shard::open(family)?);
         present.open = Arc::downgrade(&shard);
@@ -96,13 +99,11 @@ impl Database {
 
     /// Makes a shard of table files and puts it in the place of the present one, durably and at once: after a crash
     /// there is the old one or the new one, whole. `edit` changes its state before it counts.
-    ///
-    /// The files are moved into the database, or copied with `keep`.
+    /// The files are moved into the database.
     pub(crate) fn adopt(
         &self,
         id: ShardId,
         files: &[PathBuf],
-        keep: bool,
         edit: Option<&dyn Fn(&mut State)>,
     ) -> Result<Arc<Shard>, Error> {
         let mut shards = self.inner.shards.lock();
@@ -114,7 +115,7 @@ impl Database {
         let name = generation::family(id, generation);
         self.create(&name)?;
         let family = Arc::new(Family::new(self.inner.clone(), id, name)?);
-        let built = self.build(&family, files, keep, edit);
+        let built = self.build(&family, files, edit);
         let shard = match built {
             Ok(shard) => shard,
             Err(e) => {
@@ -140,12 +141,11 @@ impl Database {
         &self,
         family: &Arc<Family>,
         files: &[PathBuf],
-        keep: bool,
         edit: Option<&dyn Fn(&mut State)>,
     ) -> Result<Arc<Shard>, Error> {
         self.inner.step("adopt: ingest")?;
         let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(!keep);
+        options.set_move_files(true);
         family.ingest(files, &options)?;
         if let Some(edit) = edit {
             self.inner.step("adopt: edit")?;

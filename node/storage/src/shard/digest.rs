@@ -41,7 +41,7 @@ impl Shard {
         for start in (0..selection.len()).step_by(BATCH_SERIES) {
             let which = start..(start + BATCH_SERIES).min(selection.len());
             selection.read(which.clone(), &mut samples)?;
-            for (i, samples) in which.zip(&samples).filter(|(_, samples)| samples.len() > 0) {
+            for (i, samples) in which.zip(&samples).filter(|(_, samples)| !samples.is_empty()) {
                 digest.series += 1;
                 digest.samples += samples.len() as u64;
                 // A sum, because the order of the series is that of their refs.

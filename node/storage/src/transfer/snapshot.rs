@@ -4,6 +4,7 @@ use crate::disk::keys;
 use crate::disk::state::State;
 use crate::{Error, Shard};
 use bytes::Bytes;
+use plimsoll_model::ShardId;
 use rocksdb::{DB, DBRawIteratorWithThreadMode, Range, ReadOptions};
 use std::sync::Arc;
 
@@ -78,6 +79,11 @@ impl Shard {
 }
 
 impl ShardSnapshot {
+    /// The shard.
+    pub fn shard(&self) -> ShardId {
+        self.head.shard
+    }
+
     /// The position of the log that it covers; empty when nothing was ever applied.
     pub fn position(&self) -> &[u8] {
         &self.head.position

@@ -1,14 +1,10 @@
 use super::Arrival;
 use crate::disk::database::Database;
+use crate::disk::folder::Folder;
 use crate::disk::tables::Tables;
 use crate::{Error, Shard};
 use plimsoll_model::ShardId;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Numbers the folders, so that two transfers of one shard never meet.
-static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A snapshot that arrives beside the present state of a shard. Dropping it discards what has come.
 pub struct Staged {
@@ -20,23 +16,11 @@ pub struct Staged {
     folder: Folder,
 }
 
-/// A folder that goes with its owner. Those that a crash leaves go when the database is opened.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be deleted now is deleted when the database is opened.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 impl Database {
     /// Makes room for a snapshot of the shard that covers `position`; the present state stays as it is.
     pub fn stage(&self, id: ShardId, position: &[u8]) -> Result<Staged, Error> {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = Folder(self.inner.workplace()?.join(format!("stage-{id}-{number}")));
-        std::fs::create_dir(&folder.0)?;
-        let tables = Tables::new(folder.0.clone(), "rows", self.inner.table_options().clone());
+        let folder = self.folder(&format!("stage-{id}"))?;
+        let tables = Tables::new(folder.path().to_owned(), "rows", self.inner.table_options().clone());
         let arrival = Arrival::default();
         Ok(Staged { database: self.clone(), id, position: position.to_vec(), arrival, tables, folder })
     }
@@ -71,7 +55,7 @@ impl Staged {
         let Self { database, id, arrival, tables, folder, .. } = self;
         arrival.finish(id)?;
         let files = tables.finish()?;
-        let shard = database.adopt(id, &files, false, None)?;
+        let shard = database.adopt(id, &files, None)?;
         drop(folder);
         Ok(shard)
     }

@@ -1,5 +1,6 @@
 //! Tests of a whole shard.
 
+mod backup;
 mod damage;
 mod journeys;
 mod model;

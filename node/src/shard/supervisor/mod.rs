@@ -1,3 +1,7 @@
+mod handle;
+
+pub use handle::Handle;
+
 use super::{Setup, Shard, Shards, actor::Args, actor::ShardActor};
 use plimsoll_model::ShardId;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -32,22 +36,18 @@ pub struct State {
 /// What the supervisor can be asked.
 pub enum Msg {
     /// Open replicas, all at a time, unless they are open; told when that is done.
-    Open(Vec<ShardId>, Option<oneshot::Sender<()>>),
+    Open(Vec<ShardId>, oneshot::Sender<()>),
     /// Close a replica and delete its data: this node is no member of its group any more.
-    Destroy(ShardId),
+    Destroy(ShardId, oneshot::Sender<()>),
     /// Start this replica again.
     Restart(ShardId),
 }
 
 impl Supervisor {
     /// Starts without a replica. One that keeps crashing ends the node through `fatal`.
-    pub async fn start(
-        shards: Shards,
-        setup: Setup,
-        fatal: mpsc::Sender<String>,
-    ) -> anyhow::Result<ActorRef<Msg>> {
+    pub async fn start(shards: Shards, setup: Setup, fatal: mpsc::Sender<String>) -> anyhow::Result<Handle> {
         let start = Start { shards, setup, fatal };
-        Ok(Supervisor::spawn(None, Supervisor, start).await?.0)
+        Ok(Handle(Supervisor::spawn(None, Supervisor, start).await?.0))
     }
 }
 
@@ -66,15 +66,20 @@ impl Actor for Supervisor {
                 let new: Vec<ShardId> =
                     ids.into_iter().filter(|id| state.start.shards.local(*id).is_none()).collect();
                 for id in &new {
-                    state.start.shards.put(Shard::new(*id, state.start.setup.credit_bytes));
+                    state.start.shards.put(Shard::new(
+                        *id,
+                        state.start.setup.credit_bytes,
+                        state.start.setup.disk.clone(),
+                    ));
                 }
                 state.launch(&me, new).await;
-                if let Some(done) = done {
-                    // whoever waited may have been stopped
-                    let _ = done.send(());
-                }
+                // whoever waited may have been stopped
+                let _ = done.send(());
             }
-            Msg::Destroy(id) => state.destroy(id).await,
+            Msg::Destroy(id, done) => {
+                state.destroy(id).await;
+                let _ = done.send(());
+            }
             Msg::Restart(id) => {
                 state.launch(&me, vec![id]).await;
                 if state.start.shards.local(id).is_some_and(|s| s.is_live()) {
