@@ -125,7 +125,7 @@ impl Load {
     }
 
     /// Lets every writer finish what it has begun, and returns their ledgers.
-    pub fn finish(mut self) -> Vec<Ledger> {
+    pub fn finish(&mut self) -> Vec<Ledger> {
         self.shared.stop.store(true, Relaxed);
         for thread in self.threads.drain(..) {
             thread.join().expect("a writer does not panic");

@@ -45,6 +45,20 @@ pub struct Head<'a> {
 const TABLE_HEAD: &str = "| row | scenario | what happens | seed | rounds | acknowledged | lost | never written | split leadership | write gap p50 / p99 / max, s | outcome |\n|---|---|---|--:|--:|--:|--:|--:|--:|---|---|";
 
 impl Row {
+    /// Takes over what another run of the same scenario has found.
+    pub fn add(&mut self, other: Self) {
+        self.rounds += other.rounds;
+        self.acknowledged += other.acknowledged;
+        self.lost += other.lost;
+        self.foreign += other.foreign;
+        self.split += other.split;
+        self.leaderships += other.leaderships;
+        self.gaps.extend(other.gaps);
+        self.gaps.sort();
+        self.notes.extend(other.notes);
+        self.violations.extend(other.violations);
+    }
+
     /// The row of the table.
     pub fn line(&self, head: &Head<'_>) -> String {
         let at = |q: f64| self.gaps[((self.gaps.len() - 1) as f64 * q).round() as usize].as_secs_f64();

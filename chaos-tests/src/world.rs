@@ -173,8 +173,7 @@ impl World {
         let (requests, repeated) = self.load.requests();
         let mut latencies = self.load.latencies_us();
         latencies.sort_unstable();
-        let load = std::mem::replace(&mut self.load, Load::start(Vec::new()));
-        let ledgers = load.finish();
+        let ledgers = self.load.finish();
         for at in self.cluster.running() {
             self.audit(at, &ledgers);
         }
