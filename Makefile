@@ -35,8 +35,11 @@ test: ## all tests, against real processes
 		cargo test --release --workspace --lib --bins --tests; \
 	fi
 
-chaos: build ## kill -9 under load, KILLS times (default 200): nothing acknowledged may be lost
+chaos: build ## faults against one node and a cluster under load: nothing acknowledged may be lost (docs/faults.md)
+	@.ci/setup chaos || echo "without these, some scenarios are left out"
 	@$(TARGET)/release/plimsoll-kill --kills $(KILLS)
+	@if [ "$$(id -u)" != 0 ]; then echo "not root: partitions and full disks are left out"; fi
+	@$(TARGET)/release/plimsoll-chaos --scenario all
 
 bench: build ## against VictoriaMetrics and Prometheus, side by side; writes the tables of docs/benchmarks.md
 	@.ci/setup peers

@@ -49,6 +49,14 @@ impl Ledger {
         }
     }
 
+    /// The part of it between two times, both included.
+    pub fn window(&self, from_ms: i64, to_ms: i64) -> Self {
+        let cut = |samples: &BTreeMap<_, _>| -> BTreeMap<_, _> {
+            samples.range(from_ms..=to_ms).map(|(at, sample)| (*at, *sample)).collect()
+        };
+        Self { series: self.series.iter().map(|(series, samples)| (*series, cut(samples))).collect() }
+    }
+
     /// The series that it knows.
     pub fn series(&self) -> impl Iterator<Item = usize> + '_ {
         self.series.keys().copied()

@@ -54,6 +54,12 @@ impl Http {
         Self { agent: settings().build().into(), base: base.into(), token: None }
     }
 
+    /// A client that waits so long for an answer at most.
+    pub fn with_timeout(base: impl Into<String>, timeout: Duration) -> Self {
+        let agent = settings().timeout_global(Some(timeout)).build().into();
+        Self { agent, base: base.into(), token: None }
+    }
+
     /// A client of the server at `base`, such as `https://127.0.0.1:7777`, which believes `ca_pem` and no other CA.
     pub fn secure(base: impl Into<String>, ca_pem: &str) -> Self {
         let ca = Certificate::from_pem(ca_pem.as_bytes()).expect("a certificate of a test");

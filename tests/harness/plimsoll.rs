@@ -2,10 +2,11 @@
 
 use crate::http::Http;
 use crate::process::{Process, free_port};
-use crate::wait::wait_until;
+use crate::wait::{wait_for, wait_until};
 use std::env;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -47,10 +48,26 @@ fn clean(command: &mut Command) -> &mut Command {
     command
 }
 
+/// Where and how a node is started, beyond its settings; the default is loopback and a folder of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The address it listens on; loopback and a free port where there is none.
+    pub listen: Option<SocketAddrV4>,
+    /// The network namespace that it runs in, where it is not ours.
+    pub namespace: Option<String>,
+    /// Nodes of the cluster to join; without any the node founds one.
+    pub join: Vec<String>,
+    /// Its data folder, where it shall not lie in the temporary folder of the value.
+    pub data: Option<PathBuf>,
+    /// More variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
 /// A node and its data folder; the folder outlives a kill and goes with the value.
 pub struct Node {
     folder: TempDir,
-    port: u16,
+    listen: SocketAddrV4,
+    place: Place,
     settings: Vec<(String, String)>,
     /// Who signed the node's certificate, where it has one.
     ca: Option<String>,
@@ -71,18 +88,24 @@ impl Node {
     /// As [`start_with`](Self::start_with) in a folder that files of `settings` may lie in; with `ca`, which signed the
     /// node's certificate, it is asked over TLS.
     pub fn start_in(folder: TempDir, settings: &[(&str, &str)], ca: Option<String>) -> Self {
+        let mut node = Self { folder, ca, ..Self::at(Place::default(), settings) };
+        node.restart();
+        node
+    }
+
+    /// A node that is not started yet.
+    pub fn at(place: Place, settings: &[(&str, &str)]) -> Self {
         let settings = settings
             .iter()
             .map(|(path, value)| {
                 (format!("PLIMSOLL_{}", path.replace('.', "__").to_uppercase()), value.to_string())
             })
             .collect();
-        let mut node = Self { folder, port: free_port(), settings, ca, process: None };
-        node.restart();
-        node
+        let listen = place.listen.unwrap_or_else(|| SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port()));
+        Self { folder: folder(), listen, place, settings, ca: None, process: None }
     }
 
-    /// Starts the node again after a kill or a stop, on the same port and data. Returns the time until it was ready.
+    /// Starts the node again after a kill or a stop, on the same address and data. Returns the time until it was ready.
     pub fn restart(&mut self) -> Duration {
         let started = Instant::now();
         self.launch();
@@ -93,19 +116,31 @@ impl Node {
     /// Starts the process and does not wait for it.
     pub fn launch(&mut self) {
         assert!(self.process.is_none(), "the node runs already");
-        let mut command = Command::new(binary());
-        clean(&mut command)
-            .args(["start", "--listen", &self.address(), "--data-dir"])
-            .arg(self.data())
-            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        // `ip netns exec` becomes the program that it is given, so the process is the node's own either way.
+        let mut command = match &self.place.namespace {
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
+        clean(&mut command).args(["start", "--listen", &self.address(), "--data-dir"]).arg(self.data());
+        if !self.listen.ip().is_loopback() {
+            command.arg("--insecure");
+        }
+        for node in &self.place.join {
+            command.args(["--join", node]);
+        }
+        command.envs(self.settings.iter().chain(&self.place.environment).map(|(name, value)| (name, value)));
         self.process = Some(Process::start(&mut command, self.folder.path().join("node.log")));
     }
 
     /// Waits until the launched node is ready.
     pub fn wait_ready(&mut self) {
-        let (http, port) = (self.http(), self.port);
+        let (http, address) = (self.http(), self.address());
         let process = self.process();
-        wait_until(&format!("the node on port {port} to be ready"), READY_LIMIT, || {
+        wait_until(&format!("the node at {address} to be ready"), READY_LIMIT, || {
             if let Some(status) = process.ended() {
                 panic!("the node ended instead of becoming ready ({status}):\n{}", process.log());
             }
@@ -126,6 +161,32 @@ impl Node {
         self.process = None;
     }
 
+    /// Waits until the process has ended by itself, and returns how.
+    pub fn wait_ended(&mut self, limit: Duration) -> ExitStatus {
+        let address = self.address();
+        let process = self.process();
+        let status = wait_for(&format!("the node at {address} to end"), limit, || process.ended());
+        self.process = None;
+        status
+    }
+
+    /// Whether a process was started and not ended by us.
+    pub fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Where it is started.
+    pub fn place_mut(&mut self) -> &mut Place {
+        &mut self.place
+    }
+
+    /// Sets a setting for the next start.
+    pub fn set(&mut self, path: &str, value: &str) {
+        let name = format!("PLIMSOLL_{}", path.replace('.', "__").to_uppercase());
+        self.settings.retain(|(known, _)| *known != name);
+        self.settings.push((name, value.to_owned()));
+    }
+
     /// The running process.
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("the node runs")
@@ -136,12 +197,12 @@ impl Node {
         std::fs::read_to_string(self.folder.path().join("node.log")).unwrap_or_default()
     }
 
-    /// `127.0.0.1:PORT`.
+    /// `HOST:PORT`.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.listen.to_string()
     }
 
-    /// `http://127.0.0.1:PORT`, or with `https`.
+    /// `http://HOST:PORT`, or with `https`.
     pub fn url(&self) -> String {
         format!("{}://{}", if self.ca.is_some() { "https" } else { "http" }, self.address())
     }
@@ -156,7 +217,7 @@ impl Node {
 
     /// The data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.place.data.clone().unwrap_or_else(|| self.folder.path().join("data"))
     }
 
     /// A folder that goes with the node, for files of a test.

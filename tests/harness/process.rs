@@ -51,10 +51,15 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal by its name, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        let asked = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "cannot signal process {}", self.id());
+    }
+
     /// Asks it to end (SIGTERM) and waits for that.
     pub fn stop(&mut self, limit: Duration) -> ExitStatus {
-        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
-        assert!(asked.is_ok_and(|status| status.success()), "cannot signal process {}", self.id());
+        self.signal("TERM");
         let child = &mut self.child;
         wait_for("a process to end after SIGTERM", limit, || child.try_wait().expect("our own child"))
     }

@@ -80,8 +80,9 @@ fn shard(shard: &crate::shard::Shard) -> Value {
     let (raft, held) = (live.group.status(), live.storage().statistics());
     json!({
         "id": shard.id.0,
-        "leader": live.group.leader().map(|n| n.to_string()),
-        "role": if live.group.is_leader() { "leader" } else { "follower" },
+        "leader": raft.leader.map(|n| n.to_string()),
+        // with its term from one look at the group: who leads in which term must not be mixed up
+        "role": if raft.is_leader { "leader" } else { "follower" },
         "term": raft.term,
         "applied": raft.applied,
         "series": held.series,
