@@ -39,6 +39,7 @@ chaos: build ## faults against one node and a cluster under load: nothing acknow
 	@.ci/setup chaos || echo "without these, some scenarios are left out"
 	@$(TARGET)/release/plimsoll-kill --kills $(KILLS)
 	@if [ "$$(id -u)" != 0 ]; then echo "not root: partitions and full disks are left out"; fi
+	@$(TARGET)/release/plimsoll-sim --seeds 1000
 	@$(TARGET)/release/plimsoll-chaos --scenario all
 
 bench: build ## against VictoriaMetrics and Prometheus, side by side; writes the tables of docs/benchmarks.md

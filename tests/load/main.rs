@@ -3,6 +3,7 @@
 //! Servers are started and asked on loopback only; every load is bounded by the size of its data set.
 
 mod bench;
+mod cluster;
 mod profiles;
 mod queries;
 mod replay;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// Start each server in turn, load it, ask it, and print the tables
     Bench(BenchArgs),
+    /// Three nodes against one: CPU, latency, pushdown, growing to four
+    Cluster(ClusterArgs),
     /// Send a data set to a server that runs
     Send(SendArgs),
     /// Ask a server that runs, and compare its answers with another's
@@ -53,6 +56,16 @@ struct BenchArgs {
     #[arg(long, default_value = "tests/load/queries")]
     queries: PathBuf,
     /// Page whose tables are replaced; without it they go to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ClusterArgs {
+    /// Samples that are in the cluster when it grows
+    #[arg(long, default_value_t = 10_000_000)]
+    samples: usize,
+    /// Page whose table is replaced; without it it goes to stdout alone
     #[arg(long)]
     page: Option<PathBuf>,
 }
@@ -89,6 +102,7 @@ struct AskArgs {
 fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench(args),
+        Command::Cluster(args) => measure_cluster(&args),
         Command::Send(args) => send(&args),
         Command::Ask(args) => ask(&args),
     }
@@ -119,6 +133,17 @@ fn bench(args: BenchArgs) -> Result<()> {
     if let Some(path) = args.page {
         page::replace(&path, "tables of make bench", &tables)?;
         eprintln!("wrote the tables to {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure_cluster(args: &ClusterArgs) -> Result<()> {
+    let table = cluster::run(&cluster::Plan { samples: args.samples, end: now() })?;
+    let table = format!("Measured on {}.\n\n{table}", report::machine());
+    println!("{table}");
+    if let Some(path) = &args.page {
+        page::replace(path, "table of plimsoll-load cluster", &table)?;
+        eprintln!("wrote the table to {}", path.display());
     }
     Ok(())
 }

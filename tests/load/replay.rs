@@ -41,11 +41,20 @@ impl Sent {
 
 /// Sends every lane on a connection of its own, as fast as the server takes it.
 pub fn replay(data: &DataSet, http: &Http) -> Sent {
+    replay_over(data, std::slice::from_ref(http))
+}
+
+/// As [`replay`], the lanes spread over several nodes.
+pub fn replay_over(data: &DataSet, nodes: &[Http]) -> Sent {
     let started = Instant::now();
     let mut all = Sent::default();
     thread::scope(|scope| {
-        let lanes: Vec<_> =
-            data.lanes.iter().map(|lane| scope.spawn(move || send_lane(lane, http))).collect();
+        let lanes: Vec<_> = data
+            .lanes
+            .iter()
+            .zip(nodes.iter().cycle())
+            .map(|(lane, http)| scope.spawn(move || send_lane(lane, http)))
+            .collect();
         for lane in lanes {
             all.add(lane.join().expect("a sender does not panic"));
         }
