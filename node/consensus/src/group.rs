@@ -32,6 +32,9 @@ use tokio::time::Instant;
 /// How long a checkpoint waits for openraft to take notice of it; it only has to pass two queues.
 const NOTICE_WAIT: Duration = Duration::from_secs(30);
 
+/// How long a leader asks for its majority: longer than a heartbeat under load, shorter than a reader's patience.
+const BARRIER_LIMIT: Duration = Duration::from_secs(2);
+
 /// This part of the lease is not trusted by reads, for clocks that run slow on the leader or fast on voters.
 const CLOCK_DRIFT: u64 = 5;
 
@@ -281,7 +284,12 @@ impl Group {
                 }
                 Read::Index => ReadPolicy::ReadIndex.into(),
             };
-            match self.inner.raft.ensure_linearizable(option).await {
+            let confirmed = self.inner.raft.ensure_linearizable(option);
+            // without a majority it would ask for ever
+            let Ok(confirmed) = tokio::time::timeout(BARRIER_LIMIT, confirmed).await else {
+                return Err(Error::NoQuorum { group: self.inner.id });
+            };
+            match confirmed {
                 // After a restart in its old term openraft takes the commit mark on disk for the newest, which it
                 // need not be: what was loaded must be applied before anything is shown.
                 Ok(_) if self.status().applied < self.inner.loaded => {

@@ -101,6 +101,8 @@ pub(crate) fn config(group: GroupId, options: &Options) -> Result<Config, Error>
         // A leader sends entries before they are on its own disk. One that crashed and led on in its old term would
         // give their numbers to other entries, while a majority may have committed the first ones.
         enable_leader_restore: Some(false),
+        // A member whose disk lost the end of its log gets it again, instead of being left behind for ever.
+        allow_log_reversion: Some(true),
         ..Config::default()
     };
     config.validate().map_err(|error| Error::Settings { group, reason: error.to_string() })

@@ -46,7 +46,9 @@ impl Handler for NodeDoor {
         Box::pin(async move {
             match kind {
                 Kind::Ping => {
-                    if let Some(report) = Report::decode(&body).filter(|_| from != NodeId(0)) {
+                    if let Some(report) =
+                        Report::decode(&body).filter(|r| from != NodeId(0) && r.node == from.0)
+                    {
                         self.shards.cluster().view().heard(from, report);
                     }
                     Ok((self.report)().encode())

@@ -234,6 +234,7 @@ async fn enter(
     let applicant = Applicant { folder: identity.folder, ..applicant };
     peers.introduce(identity.node_id(), identity.cluster_id().to_string());
     let cluster = Cluster::start(database, log, identity, peers.clone(), View::default()).await?;
+    cluster.check_twin(&applicant).await?;
     Ok((Shards::new(cluster, peers), applicant))
 }
 

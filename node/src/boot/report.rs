@@ -34,6 +34,7 @@ impl Reporter {
         let cluster = self.shards.cluster();
         let shards = self.shards.locals();
         Report {
+            node: self.shards.node().0,
             epoch: cluster.read(|s| s.epoch().0),
             now_ms: crate::now_ms(),
             disk_bytes: self.disk_bytes(),

@@ -23,6 +23,8 @@ const REFUSALS: u32 = 2;
 /// What a node says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// Its number.
+    pub node: u64,
     /// The epoch of the ownership metadata that it has.
     pub epoch: u64,
     /// Its clock, in milliseconds since 1970.
