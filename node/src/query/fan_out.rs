@@ -43,6 +43,8 @@ pub struct FanOut {
 struct Open {
     /// When it was first asked for.
     since: Instant,
+    /// When it may be asked for again, after somebody could not answer.
+    not_before: Instant,
     /// Who was asked last and has not answered, and when.
     asked: Option<(NodeId, Instant)>,
     hedged: bool,
@@ -64,7 +66,7 @@ impl FanOut {
         let now = Instant::now();
         let open = |id| {
             let reason = String::from("nobody leads it at present");
-            (id, Open { since: now, asked: None, hedged: false, hint: None, reason })
+            (id, Open { since: now, not_before: now, asked: None, hedged: false, hint: None, reason })
         };
         let mut open: BTreeMap<ShardId, Open> = self.shards.all().map(open).collect();
         let mut parts: BTreeMap<ShardId, Part> = BTreeMap::new();
@@ -98,7 +100,9 @@ impl FanOut {
     /// Asks for all shards that nobody is asked for, one request a node.
     fn ask(&self, open: &mut BTreeMap<ShardId, Open>, out: &mpsc::Sender<Heard>, requests: &mut JoinSet<()>) {
         let mut nodes: BTreeMap<NodeId, Vec<ShardId>> = BTreeMap::new();
-        for (id, state) in open.iter_mut().filter(|(_, state)| state.asked.is_none()) {
+        let now = Instant::now();
+        let due = |state: &Open| state.asked.is_none() && state.not_before <= now;
+        for (id, state) in open.iter_mut().filter(|(_, state)| due(state)) {
             let hint = state.hint.take().filter(|node| self.is_there(*node));
             if let Some(node) = hint.or_else(|| self.shards.leader(*id)) {
                 state.asked = Some((node, Instant::now()));
@@ -201,6 +205,9 @@ impl Open {
         if self.asked.is_some_and(|(asked, _)| asked == node) {
             self.asked = None;
             self.hint = leader.filter(|leader| *leader != node);
+            if self.hint.is_none() {
+                self.not_before = Instant::now() + LOOK;
+            }
         }
     }
 }
