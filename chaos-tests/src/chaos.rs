@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 #[derive(Parser)]
-#[command(about = "Faults against a cluster of real nodes; looks for lost and invented samples and for two leaders")]
+#[command(
+    about = "Faults against a cluster of real nodes; looks for lost and invented samples and for two leaders"
+)]
 struct Cli {
     /// Which scenario: its name, or all
     #[arg(long, default_value = "all")]
@@ -55,7 +57,8 @@ fn run(cli: &Cli, scenario: &Scenario) -> Result<bool> {
     eprintln!("{} ({}), seed {}, {} rounds", scenario.name, scenario.row, order.seed, order.rounds);
     let began = Instant::now();
     let row = panic::catch_unwind(|| (scenario.run)(order)).unwrap_or_else(|cause| {
-        let text = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
+        let text =
+            cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
         let text = text.unwrap_or("unknown").lines().next().unwrap_or_default().to_owned();
         Row { violations: vec![format!("the scenario did not end: {text}")], ..Row::default() }
     });

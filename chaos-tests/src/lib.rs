@@ -13,6 +13,7 @@ pub mod network;
 pub mod report;
 pub mod samples;
 pub mod scenarios;
+pub mod sim;
 pub mod world;
 
 pub use ledger::{Fate, Ledger, Verdict};

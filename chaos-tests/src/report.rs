@@ -70,7 +70,8 @@ impl Row {
             0 => "holds".to_owned(),
             n => format!("**{n} violations**, first: {}", self.violations[0]),
         };
-        let outcome = [&[outcome], &self.notes[..]].concat().join("; ").replace('|', "\\|").replace('\n', " ");
+        let outcome =
+            [&[outcome], &self.notes[..]].concat().join("; ").replace('|', "\\|").replace('\n', " ");
         format!(
             "| {} | `{}` | {} | {} | {} | {} | {} | {} | {} of {} | {gaps} | {outcome} |",
             head.row,
@@ -91,7 +92,10 @@ impl Row {
 /// the scenarios.
 pub fn put(path: &Path, name: &str, line: &str, order: &[&str]) -> io::Result<()> {
     let page = fs::read_to_string(path)?;
-    let old = page.split("<!-- faults: begin -->").nth(1).and_then(|rest| rest.split("<!-- faults: end -->").next());
+    let old = page
+        .split("<!-- faults: begin -->")
+        .nth(1)
+        .and_then(|rest| rest.split("<!-- faults: end -->").next());
     let table = merged(old.unwrap_or_default(), name, line, order);
     plimsoll_tests::page::replace(path, "faults", &table)
 }

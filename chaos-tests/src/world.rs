@@ -136,7 +136,10 @@ impl World {
         }
         let (struck, rounds, acknowledged) = (self.struck, self.order.rounds, self.load.acknowledged());
         if struck.is_multiple_of(10) || struck == rounds {
-            eprintln!("  round {struck} of {rounds}: {acknowledged} samples acknowledged, {:?}", self.verdict);
+            eprintln!(
+                "  round {struck} of {rounds}: {acknowledged} samples acknowledged, {:?}",
+                self.verdict
+            );
         }
     }
 
@@ -156,7 +159,9 @@ impl World {
         for (writer, ledger) in ledgers.iter().enumerate() {
             match audit(&http, writer, ledger) {
                 Ok(verdict) => all.add(verdict),
-                Err(text) => self.violations.push(format!("node {at} cannot be asked for all samples: {text}")),
+                Err(text) => {
+                    self.violations.push(format!("node {at} cannot be asked for all samples: {text}"))
+                }
             }
         }
         self.verdict.lost = self.verdict.lost.max(all.lost);
@@ -187,7 +192,10 @@ impl World {
         let p99 = latencies.get(latencies.len() * 99 / 100).copied().unwrap_or(0);
         let longest_equal = self.equal.iter().max().map_or(0.0, Duration::as_secs_f64);
         let notes = vec![
-            format!("{requests} requests, {repeated} tries repeated, p99 of all {:.0} ms", f64::from(p99) / 1e3),
+            format!(
+                "{requests} requests, {repeated} tries repeated, p99 of all {:.0} ms",
+                f64::from(p99) / 1e3
+            ),
             format!(
                 "{reads} reads, {failed_reads} failed, {} answered by a second node, longest {:.1} s",
                 self.reads.trouble().0,

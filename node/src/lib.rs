@@ -25,6 +25,7 @@ pub mod http;
 pub mod peer;
 pub mod placement;
 pub mod query;
+pub mod repair;
 pub mod shard;
 pub mod telemetry;
 

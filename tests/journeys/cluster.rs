@@ -16,8 +16,7 @@ const WHOLE: (usize, usize) = (25, 25 * COUNT as usize);
 /// Everything, as raw samples, read strongly.
 fn everything(http: &Http, at_ms: i64) -> Result<Answer, String> {
     let time = seconds(at_ms);
-    let parameters =
-        [("query", "{__name__=~\".+\"}[1h]"), ("time", &time), ("consistency", "strong")];
+    let parameters = [("query", "{__name__=~\".+\"}[1h]"), ("time", &time), ("consistency", "strong")];
     Answer::read(&http.get("/api/v1/query", &parameters).map_err(|e| e.to_string())?.body)
 }
 

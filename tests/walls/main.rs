@@ -32,7 +32,18 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("plimsoll-tests", &["plimsoll-model", "plimsoll-proto", "plimsoll-node", "plimsoll-client"]),
-    ("plimsoll-chaos-tests", &["plimsoll-model", "plimsoll-node", "plimsoll-client", "plimsoll-tests"]),
+    // The simulation runs the engines under the node, each by itself.
+    (
+        "plimsoll-chaos-tests",
+        &[
+            "plimsoll-model",
+            "plimsoll-consensus",
+            "plimsoll-ownership",
+            "plimsoll-node",
+            "plimsoll-client",
+            "plimsoll-tests",
+        ],
+    ),
 ];
 
 /// Libraries that belong to some crates only. `storage`, `promql` and `ownership` are engines: they know no

@@ -37,7 +37,10 @@ impl Clock {
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
             ("DONT_FAKE_MONOTONIC", "1".to_owned()),
         ];
-        Place { environment: environment.map(|(name, value)| (name.to_owned(), value)).into(), ..Place::default() }
+        Place {
+            environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+            ..Place::default()
+        }
     }
 
     /// Sets it so far off, such as `+5m`, `-5m`, `+30d`; takes effect within a second.

@@ -15,7 +15,8 @@ pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.to_string_lossy().ends_with(ending) && entry.metadata().is_ok_and(|m| m.len() > 0) {
+            } else if path.to_string_lossy().ends_with(ending) && entry.metadata().is_ok_and(|m| m.len() > 0)
+            {
                 found.push(path);
             }
         }

@@ -63,7 +63,8 @@ fn look(cluster: &Cluster) -> Look {
 }
 
 fn copy(cluster: &Cluster, at: usize, shard: u64) -> Option<Copy> {
-    let answer = cluster.node(at).http().get("/api/v1/admin/replica", &[("shard", &shard.to_string())]).ok()?;
+    let answer =
+        cluster.node(at).http().get("/api/v1/admin/replica", &[("shard", &shard.to_string())]).ok()?;
     let json: Value = serde_json::from_slice(&answer.body).ok()?;
     let data = &json["data"];
     Some(Copy { applied: data["applied"].as_u64(), digest: data["digest"].as_str()?.to_owned() })

@@ -73,9 +73,14 @@ fn replace(world: &mut World, at: usize) {
     world.load.add_target(url.clone());
     world.terms.watch_one(url);
     let http = world.cluster.node(new).http();
-    plimsoll_tests::wait::wait_until("the lost node to be given up", std::time::Duration::from_secs(30), || {
-        http.post_form("/api/v1/cluster/replace", &[("node", &id)]).is_ok_and(|answer| answer.status == 200)
-    });
+    plimsoll_tests::wait::wait_until(
+        "the lost node to be given up",
+        std::time::Duration::from_secs(30),
+        || {
+            http.post_form("/api/v1/cluster/replace", &[("node", &id)])
+                .is_ok_and(|answer| answer.status == 200)
+        },
+    );
 }
 
 fn torn(log: &[PathBuf], world: &mut World) -> String {

@@ -40,7 +40,9 @@ fn run(order: Order) -> Row {
         let written = acknowledged(&world, left[0]);
         let (status, text) = admin(&world, left[0]);
         if status != 503 {
-            world.violations.push(format!("without a majority an admin call is answered with {status}: {text}"));
+            world
+                .violations
+                .push(format!("without a majority an admin call is answered with {status}: {text}"));
         }
         if written.is_empty() {
             world.violations.push("no shard goes on without the ownership group".to_owned());

@@ -62,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) log: Log,
     options: Options,
     waiting_bytes: Arc<AtomicUsize>,
+    /// The last entry in the log at the start; a leader that goes on in its old term may have acknowledged it.
+    loaded: Option<u64>,
     checkpointing: tokio::sync::Mutex<()>,
     /// Changes of members run one at a time: parallel ones can end in a joint configuration.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -118,6 +120,7 @@ impl Group {
                     log,
                     options,
                     waiting_bytes: Arc::default(),
+                    loaded: stored.1,
                     checkpointing: tokio::sync::Mutex::new(()),
                     changing: tokio::sync::Mutex::new(()),
                 }),
@@ -279,6 +282,11 @@ impl Group {
                 Read::Index => ReadPolicy::ReadIndex.into(),
             };
             match self.inner.raft.ensure_linearizable(option).await {
+                // After a restart in its old term openraft takes the commit mark on disk for the newest, which it
+                // need not be: what was loaded must be applied before anything is shown.
+                Ok(_) if self.status().applied < self.inner.loaded => {
+                    Err(Error::NoQuorum { group: self.inner.id })
+                }
                 Ok(_) => Ok(()),
                 Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
                     Err(self.inner.refused(&forward))
@@ -294,6 +302,13 @@ impl Group {
     /// The leader that this node knows. After a restart it may be out of date until a majority was heard.
     pub fn leader(&self) -> Option<NodeId> {
         self.inner.raft.metrics().borrow_watched().current_leader.map(NodeId)
+    }
+
+    /// Whether the group has other members than this node.
+    pub fn has_peers(&self) -> bool {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().nodes().count() > 1
     }
 
     /// Whether this node believes it leads.

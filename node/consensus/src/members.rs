@@ -20,11 +20,11 @@ use tokio::sync::mpsc;
 /// How long after one survivor the next one stands: an election takes a few messages and an fsync.
 const ELECTION_TURN: Duration = Duration::from_millis(150);
 
-/// How often a survivor tries while the dead leader's lease may still last.
-const ELECTION_RETRY: Duration = Duration::from_millis(40);
+/// How long after one try a survivor tries again, at first; the dead leader's lease may still last.
+const ELECTION_RETRY: Duration = Duration::from_millis(60);
 
-/// Tries without any leader after which the election under way is taken for lost.
-const UNDECIDED_TRIES: u32 = 8;
+/// Time without any leader after which the election under way is taken for lost.
+const UNDECIDED: Duration = Duration::from_millis(400);
 
 type Changed = Result<ClientWriteResponse<Types>, RaftError<Types, ClientWriteError<Types>>>;
 
@@ -108,25 +108,26 @@ impl Group {
     pub fn replace_leader(&self, dead: NodeId, limit: Duration) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             let replaced = async {
-                let mut watch = self.watch();
-                let turn = ELECTION_TURN * self.turn(dead, &watch.now().voters);
-                let mut undecided = 0;
+                let turn = ELECTION_TURN * self.turn(dead, &self.status().voters);
                 tokio::time::sleep(turn).await;
+                let (mut undecided, mut pause) = (Duration::ZERO, ELECTION_RETRY);
                 loop {
-                    let status = watch.now();
-                    // With no leader known an election is under way: a second one would only disturb it.
-                    undecided = if status.leader.is_none() { undecided + 1 } else { 0 };
+                    let status = self.status();
                     if !status.voters.contains(&self.inner.node)
                         || status.leader.is_some_and(|leader| leader != dead)
                         || status.stopped.is_some()
                     {
                         return Ok(());
                     }
-                    if undecided == 0 || undecided > UNDECIDED_TRIES {
+                    // With no leader known an election is under way: a second one would only disturb it.
+                    if status.leader.is_some() || undecided > UNDECIDED {
+                        // Refused at once, and at no cost, while the lease lasts.
                         self.elect().await?;
                     }
-                    // Refused at once, and at no cost, while the lease lasts.
-                    let _ = tokio::time::timeout(ELECTION_RETRY, watch.changed()).await;
+                    // Slower and slower: on a slow network each try would take the answers from the one before.
+                    tokio::time::sleep(pause).await;
+                    undecided = if status.leader.is_none() { undecided + pause } else { Duration::ZERO };
+                    pause = (pause + pause / 8).min(UNDECIDED);
                 }
             };
             let waited_ms = limit.as_millis() as u64;

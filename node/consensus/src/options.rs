@@ -98,6 +98,9 @@ pub(crate) fn config(group: GroupId, options: &Options) -> Result<Config, Error>
         api_channel_size: Some(4096),
         notification_channel_size: Some(4096),
         enable_pre_vote: Some(true),
+        // A leader sends entries before they are on its own disk. One that crashed and led on in its old term would
+        // give their numbers to other entries, while a majority may have committed the first ones.
+        enable_leader_restore: Some(false),
         ..Config::default()
     };
     config.validate().map_err(|error| Error::Settings { group, reason: error.to_string() })

@@ -69,6 +69,7 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/admin/checkpoint", ADMIN),
     ("/api/v1/admin/compact", ADMIN),
     ("/api/v1/admin/replica", ADMIN),
+    ("/api/v1/admin/scrub", ADMIN),
     ("/api/v1/backup/shards", ADMIN),
     ("/api/v1/backup/shard/{number}", ADMIN),
     ("/api/v1/tokens", ADMIN),

@@ -11,6 +11,7 @@ use crate::http::{self, AppState};
 use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
+use crate::repair;
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -128,6 +129,7 @@ impl Node {
             );
         }
         tasks.push(tokio::spawn(replicas.keep()));
+        tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant)));
         tasks.push(tokio::spawn(members::keep(cluster)));
         let placement = placement::Args {

@@ -142,6 +142,12 @@ pub(super) async fn admit(cluster: &Cluster, body: &[u8]) -> Result<Bytes, Bytes
             applicant.version
         ));
     }
+    // the first number is the founder's: before it has registered nobody else may
+    let known =
+        cluster.read(|s| s.node(cluster.node_id()).is_some_and(|n| n.identity == cluster.identity().folder));
+    if !known {
+        return refuse(format!("{LATER}this node is starting"));
+    }
     let twin = cluster.read(|s| {
         let twin =
             s.nodes().find(|n| n.identity == applicant.folder && n.peer_address != applicant.peer_address);

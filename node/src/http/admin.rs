@@ -15,6 +15,13 @@ pub async fn checkpoint(State(app): State<AppState>) -> Result<Response, ApiErro
     Ok(json::success(json!({"seconds": began.elapsed().as_secs_f64()}), &[]))
 }
 
+/// `POST /api/v1/admin/scrub`: reads all that this node holds and verifies it.
+pub async fn scrub(State(app): State<AppState>) -> Response {
+    let began = Instant::now();
+    let damaged = crate::repair::scrub(&app.shards, std::time::Duration::ZERO).await;
+    json::success(json!({"seconds": began.elapsed().as_secs_f64(), "damaged": damaged}), &[])
+}
+
 /// `POST /api/v1/admin/compact`: merges the chunks of all buckets, the open one included.
 pub async fn compact(State(app): State<AppState>) -> Result<Response, ApiError> {
     let began = Instant::now();

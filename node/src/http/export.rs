@@ -20,6 +20,7 @@ pub async fn export(State(app): State<AppState>, params: Params) -> Result<Respo
         return Err(ApiError::bad_data("no match[] parameter provided; add match[]=<selector>"));
     }
     let range = super::series::range(&params)?;
+    let consistency = params.reading()?.consistency;
     let (nodes, lost) = by_leader(&app.shards);
     if let Some(id) = lost.first() {
         return Err(crate::shard::Error::NoQuorum(*id).into());
@@ -27,7 +28,8 @@ pub async fn export(State(app): State<AppState>, params: Params) -> Result<Respo
     let (out, pieces) = mpsc::channel::<io::Result<Bytes>>(PIECES);
     tokio::spawn(async move {
         for (node, shards) in nodes {
-            let question = export_question(&Export { selectors: selectors.clone(), range, shards });
+            let question =
+                export_question(&Export { selectors: selectors.clone(), range, shards, consistency });
             let asker = Asker { shards: &app.shards, node };
             if let Err(e) = asker.copy(question, &out, |piece| piece).await {
                 // the reader may be gone

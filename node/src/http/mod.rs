@@ -92,6 +92,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/import/prometheus", post(write::text))
         .route("/api/v1/admin/checkpoint", post(admin::checkpoint))
         .route("/api/v1/admin/compact", post(admin::compact))
+        .route("/api/v1/admin/scrub", post(admin::scrub))
         .route("/api/v1/admin/replica", get(replica::replica))
         .route("/api/v1/backup/shards", get(backup::shards))
         .route("/api/v1/backup/shard/{number}", get(backup::shard))

@@ -56,6 +56,8 @@ pub struct ShardReport {
     pub series: u64,
     /// Bytes on disk.
     pub bytes: u64,
+    /// Ranges of samples that it cannot read.
+    pub damaged: u64,
     /// Present when it leads.
     pub leads: Option<LeaderReport>,
 }

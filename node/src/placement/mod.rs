@@ -87,7 +87,8 @@ impl Args {
 pub fn lives(state: &State, alive: &dyn Fn(NodeId) -> bool, lost: &dyn Fn(NodeId) -> bool) -> Vec<Action> {
     let set = |node, state| Action::SetNodeState { node, state };
     let change = |n: &plimsoll_ownership::Node| match n.state {
-        NodeState::Active | NodeState::Draining if lost(n.id) => Some(set(n.id, NodeState::Dead)),
+        // one that is draining holds nothing that is wanted any more, and must not come back as active
+        NodeState::Active if lost(n.id) => Some(set(n.id, NodeState::Dead)),
         NodeState::Dead if alive(n.id) => Some(set(n.id, NodeState::Active)),
         _ => None,
     };

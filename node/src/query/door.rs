@@ -79,7 +79,7 @@ async fn export_here(
 ) -> Result<(), String> {
     let mut storages = Vec::new();
     for id in &asked.shards {
-        let live = ready(shards, *id, Consistency::Lease).await.map_err(|e| e.to_string())?;
+        let live = ready(shards, *id, asked.consistency).await.map_err(|e| e.to_string())?;
         storages.push(live.storage());
     }
     let out = pieces.clone();

@@ -1,5 +1,6 @@
 //! Samples of one shard as JSON lines.
 
+use super::Consistency;
 use plimsoll_model::{Matcher, ShardId, TimeRange};
 use plimsoll_proto::ingest::write_json_line;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub struct Export {
     pub range: TimeRange,
     /// The shards.
     pub shards: Vec<ShardId>,
+    /// How sure the answer must be.
+    pub consistency: Consistency,
 }
 
 /// Writes a line a series. Memory is bounded by a block of series.

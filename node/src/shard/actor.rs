@@ -7,6 +7,9 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
+/// How long the first batch waits for others where an entry has to go to other nodes: there an entry costs each replica
+/// more than its samples do, and the wait is little beside the way there and the disk.
+const LINGER: Duration = Duration::from_millis(5);
 /// Proposals of a shard under way at a time. While one is at the disk the next one gathers batches, so a
 /// second one keeps the log busy; more would only make entries smaller.
 const PROPOSALS: usize = 2;
@@ -27,7 +30,10 @@ pub(super) struct State {
     setup: Setup,
     live: Live,
     waiting: Vec<Append>,
+    waiting_bytes: usize,
     proposals: usize,
+    /// A batch waits for others.
+    lingering: bool,
     maintaining: bool,
     /// Bytes of batches since the last checkpoint began.
     unwritten_bytes: usize,
@@ -52,13 +58,15 @@ impl Actor for ShardActor {
         let live = setup.open(handle.id, me.clone()).await?;
         handle.publish(live.clone());
         let mut timers = start_timers(&me, &setup, handle.id.0);
-        timers.push(tokio::spawn(walk::keep(handle.id, live.group.clone(), setup.clone())));
+        timers.push(tokio::spawn(walk::keep(handle.id, live.clone(), setup.clone())));
         Ok(State {
             handle,
             setup,
             live,
             waiting: Vec::new(),
+            waiting_bytes: 0,
             proposals: 0,
+            lingering: false,
             maintaining: false,
             unwritten_bytes: 0,
             timers,
@@ -72,14 +80,19 @@ impl Actor for ShardActor {
                     fault(state.handle.id);
                 }
                 state.unwritten_bytes += append.batch.len();
+                state.waiting_bytes += append.batch.len();
                 state.waiting.push(append);
-                state.propose(&me);
+                state.gather(&me);
                 if state.unwritten_bytes > state.setup.head_bytes && !state.maintaining {
                     state.maintain(&me, Job::Checkpoint, None);
                 }
             }
             Msg::Proposed { stopped: false } => {
                 state.proposals -= 1;
+                state.gather(&me);
+            }
+            Msg::Linger => {
+                state.lingering = false;
                 state.propose(&me);
             }
             Msg::Proposed { stopped: true } => {
@@ -108,6 +121,17 @@ impl Actor for ShardActor {
 }
 
 impl State {
+    /// Proposes what waits, at once or, where other nodes take part, after others had a moment to join it.
+    fn gather(&mut self, me: &ActorRef<Msg>) {
+        let replicated = self.live.group.has_peers();
+        if !replicated || self.waiting_bytes >= ENTRY_BYTES {
+            self.propose(me);
+        } else if !self.lingering && self.proposals < PROPOSALS && !self.waiting.is_empty() {
+            self.lingering = true;
+            me.send_after(LINGER, || Msg::Linger);
+        }
+    }
+
     /// Proposes what waits, as one log entry, unless enough entries are under way.
     fn propose(&mut self, me: &ActorRef<Msg>) {
         while self.proposals < PROPOSALS && !self.waiting.is_empty() {
@@ -118,6 +142,7 @@ impl State {
             });
             let n = fits.count().max(1);
             let batch: Vec<Append> = self.waiting.drain(..n).collect();
+            self.waiting_bytes -= batch.iter().map(|a| a.batch.len()).sum::<usize>();
             self.proposals += 1;
             let (me, live, id) = (me.clone(), self.live.clone(), self.handle.id);
             tokio::spawn(async move {

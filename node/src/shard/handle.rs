@@ -36,6 +36,7 @@ impl Live {
             applied: status.applied.unwrap_or(0),
             series: storage.series_count(),
             bytes: storage.disk_bytes(),
+            damaged: storage.damage_count(),
             leads: self.leader_report(),
         }
     }

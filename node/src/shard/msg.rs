@@ -12,6 +12,8 @@ pub(super) enum Msg {
     Append(Append),
     /// The proposal that was under way has ended; what waits may go next.
     Proposed { stopped: bool },
+    /// The first batch has waited for others long enough.
+    Linger,
     /// Move the head into RocksDB and let the log be cut; the optional reply waits for the end.
     Checkpoint(Option<Reply<()>>),
     /// A checkpoint, a compaction or an expiry has ended.

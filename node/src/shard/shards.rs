@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a batch looks for a leader that takes it: longer than a fail-over, shorter than a sender's patience.
 const APPEND_LIMIT: Duration = Duration::from_secs(10);
+/// How long a leader that takes no writes may need to hand over.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 /// Between two tries without a hint where to go.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often the one who waits for a peer looks whether it still lives.
@@ -133,7 +135,7 @@ impl Shards {
                 Ok(Err(e)) => e,
                 Err(_) => return Err(Error::Unconfirmed(id)),
             };
-            if !error.is_worth_repeating() || began.elapsed() + PAUSE > APPEND_LIMIT {
+            if !self.is_worth_repeating(id, &error, began.elapsed()) {
                 return Err(error);
             }
             metrics::counter!("plimsoll_append_retries_total").increment(1);
@@ -145,6 +147,15 @@ impl Shards {
                 }
                 _ => tokio::time::sleep(PAUSE).await,
             }
+        }
+    }
+
+    /// Whether a batch that was refused may find a leader that takes it.
+    fn is_worth_repeating(&self, id: ShardId, error: &Error, waited: Duration) -> bool {
+        match error {
+            // a leader with a full disk hands over at once, if there is anybody
+            Error::ReadOnly(..) => waited < HAND_OVER_LIMIT && self.0.cluster.place(id).0.len() > 1,
+            error => error.is_worth_repeating() && waited + PAUSE < APPEND_LIMIT,
         }
     }
 

@@ -3,7 +3,7 @@
 //! There is no plan to lose: every step is decided anew from what the group and the metadata say, so a new leader goes
 //! on where the old one was killed.
 
-use super::Setup;
+use super::{Live, Setup};
 use plimsoll_consensus::{Error, Group, Status};
 use plimsoll_model::{NodeId, ShardId};
 use std::collections::BTreeSet;
@@ -113,7 +113,9 @@ fn successor(
 }
 
 /// Runs for ever; does something only on the leader.
-pub(super) async fn keep(shard: ShardId, group: Group, setup: Setup) {
+pub(super) async fn keep(shard: ShardId, live: Live, setup: Setup) {
+    let group = live.group.clone();
+    let is_sound = || live.storage().damage_count() == 0;
     let me = setup.cluster.node_id();
     loop {
         tokio::time::sleep(ROUND).await;
@@ -123,8 +125,12 @@ pub(super) async fn keep(shard: ShardId, group: Group, setup: Setup) {
         let view = setup.cluster.view();
         let alive = |node: NodeId| node == me || view.is_alive(node);
         let fit = |node: NodeId| match node == me {
-            true => (setup.may_lead)(),
-            false => view.of(node).is_some_and(|(_, report)| !report.may_not_lead),
+            // a replica that cannot read all of its rows leaves answers to those that can
+            true => (setup.may_lead)() && is_sound(),
+            false => view.of(node).is_some_and(|(_, report)| {
+                let damaged = report.shards.iter().any(|s| s.shard == shard && s.damaged > 0);
+                !report.may_not_lead && !damaged
+            }),
         };
         let (replicas, leader) = setup.cluster.place(shard);
         let Some(step) = next(me, &group.status(), &Wanted { replicas, leader }, &alive, &fit) else {

@@ -10,8 +10,21 @@ pub enum Error {
     /// The directory could not be read or written.
     #[error("storage directory failed: {0}")]
     Io(#[from] std::io::Error),
-    /// The row that says what a shard holds is damaged; the shard must be fetched from a replica.
-    #[error("{0}: the state row is damaged; restore this shard from a replica or a backup")]
+    /// The database's own files are damaged or missing.
+    #[error(
+        "the database in {} cannot be opened, its files are damaged or missing ({reason}); move the data folder away \
+         and replace this node: start one with an empty folder that joins the cluster, and remove this one; in a \
+         cluster of one node restore a backup",
+        path.display()
+    )]
+    Unopenable {
+        /// The folder.
+        path: PathBuf,
+        /// What RocksDB found.
+        reason: String,
+    },
+    /// The rows that a start needs are damaged; the shard must be fetched from a replica.
+    #[error("{0}: its state or labels on disk are damaged; restore this shard from a replica or a backup")]
     Damaged(ShardId),
     /// The shard was written by a newer version.
     #[error(
@@ -71,6 +84,7 @@ impl Error {
             Self::Gone(_) | Self::Snapshot { .. } => Fault::Moment,
             Self::Disk(_)
             | Self::Io(_)
+            | Self::Unopenable { .. }
             | Self::Damaged(_)
             | Self::Generation(_)
             | Self::Version { .. }

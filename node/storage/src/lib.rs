@@ -24,6 +24,7 @@ pub use error::Error;
 pub use head::Counters;
 pub use select::Selection;
 pub use shard::{
-    Applied, AppliedError, Cardinality, Checkpoint, Compacted, Digest, Expired, Shard, Statistics,
+    Applied, AppliedError, Cardinality, Checkpoint, Compacted, DamagedKind, DamagedRange, Digest, Expired,
+    Forgotten, Repair, Scrubbed, Shard, Statistics,
 };
 pub use transfer::{ShardSnapshot, Staged};

@@ -5,8 +5,8 @@ use crate::Error;
 use crate::index::Patterns;
 use parking_lot::Mutex;
 use rocksdb::{
-    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel,
-    WriteBufferManager, WriteOptions,
+    BlockBasedOptions, BoundColumnFamily, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, ErrorKind,
+    LogLevel, WriteBufferManager, WriteOptions,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,7 +101,11 @@ impl Database {
         let mut shard_options = family_options(Some(&cache));
         #[cfg(test)]
         shard_options.set_disable_auto_compactions(options.quiet);
-        let found = if dir.join("CURRENT").exists() { DB::list_cf(&db, dir)? } else { Vec::new() };
+        let found = if holds_database(dir)? {
+            DB::list_cf(&db, dir).map_err(|e| unopenable(dir, e))?
+        } else {
+            Vec::new()
+        };
         let mut names = found.clone();
         for needed in ["default", NODE] {
             if !names.iter().any(|n| n == needed) {
@@ -109,7 +113,8 @@ impl Database {
             }
         }
         let family = |n: String| ColumnFamilyDescriptor::new(n, shard_options.clone());
-        let rocks = DB::open_cf_descriptors(&db, dir, names.into_iter().map(family))?;
+        let rocks = DB::open_cf_descriptors(&db, dir, names.into_iter().map(family));
+        let rocks = rocks.map_err(|e| unopenable(dir, e))?;
         let inner = Inner {
             rocks,
             patterns: Patterns::default(),
@@ -201,6 +206,30 @@ impl Inner {
     pub(crate) fn step(&self, _: &'static str) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// Whether `dir` holds a database; files of one without their `CURRENT` must not be taken for an empty folder.
+fn holds_database(dir: &Path) -> Result<bool, Error> {
+    if dir.join("CURRENT").exists() {
+        return Ok(true);
+    }
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".sst") {
+            let reason = format!("there is {name} and no CURRENT");
+            return Err(Error::Unopenable { path: dir.to_owned(), reason });
+        }
+    }
+    Ok(false)
+}
+
+/// Tells damage apart from what passes, as a lock that another process holds.
+fn unopenable(dir: &Path, e: rocksdb::Error) -> Error {
+    let text = e.to_string();
+    let damaged =
+        matches!(e.kind(), ErrorKind::Corruption | ErrorKind::NotFound | ErrorKind::InvalidArgument)
+            || text.contains("No such file");
+    if damaged { Error::Unopenable { path: dir.to_owned(), reason: text } } else { Error::Disk(e) }
 }
 
 fn database_options(options: &Options, cache: &Cache) -> rocksdb::Options {

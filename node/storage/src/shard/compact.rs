@@ -108,7 +108,7 @@ impl Shard {
             let closed = force || bucket.range().end.saturating_add(GRACE_MS) < now;
             let mut merged = false;
             while let Some(level) = choose(&durable.runs[&bucket], closed) {
-                if !self.merge(&mut durable, bucket, level, &mut done)? {
+                if !self.merge(&mut durable, bucket, level, false, &mut done)? {
                     break;
                 }
                 merged = true;
@@ -127,12 +127,27 @@ impl Shard {
         self.family.compact(&keys::run(keys::NO_DAY, 0), &end)
     }
 
-    /// Merges the runs of a bucket up to `level` into one; `false` when damage forbids it.
+    /// Merges all runs of a bucket into one that leaves out what is damaged; `false` when it has none.
+    pub(super) fn salvage(&self, durable: &mut State, bucket: Bucket) -> Result<bool, Error> {
+        let Some(runs) = durable.runs.get(&bucket).cloned() else { return Ok(false) };
+        let top = runs.iter().map(|r| r.level).max().unwrap_or_default();
+        self.merge(durable, bucket, top, true, &mut Compacted::default())?;
+        for run in runs {
+            // Whole files go without being read: RocksDB could not rewrite a damaged block.
+            let from = keys::run(bucket, run.id);
+            self.family.delete_files(&from, &keys::end_of(from.clone()))?;
+        }
+        Ok(true)
+    }
+
+    /// Merges the runs of a bucket up to `level` into one; `false` when damage forbids it. With `salvage` damaged rows
+    /// are left out.
     fn merge(
         &self,
         durable: &mut State,
         bucket: Bucket,
         level: u8,
+        salvage: bool,
         done: &mut Compacted,
     ) -> Result<bool, Error> {
         // The number is spent even when the merge fails: rows with it may be in the database by then.
@@ -148,7 +163,8 @@ impl Shard {
             writer: None,
             files: Vec::new(),
         };
-        let Some(run) = self.write_merged(&snapshot, &mut sink, bucket, id, &merged, level)? else {
+        let Some(run) = self.write_merged(&snapshot, &mut sink, bucket, id, &merged, (level, salvage))?
+        else {
             done.damaged_buckets += 1;
             return Ok(false);
         };
@@ -176,7 +192,7 @@ impl Shard {
         bucket: Bucket,
         id: RunId,
         merged: &[Run],
-        level: u8,
+        (level, salvage): (u8, bool),
     ) -> Result<Option<Run>, Error> {
         let places = self.durable_places(bucket);
         let samples: u64 = merged.iter().map(|r| r.samples).sum();
@@ -187,9 +203,10 @@ impl Shard {
         for slice in 0..slices {
             let range = bucket.slice(slice, slices);
             for batch in places.chunks(BATCH_SERIES) {
-                let Some(all) = self.read_merged(snapshot, bucket, merged, batch, range) else {
+                let (all, damaged) = self.read_merged(snapshot, bucket, merged, batch, range);
+                if damaged && !salvage {
                     return Ok(None);
-                };
+                }
                 for (place, samples) in batch.iter().zip(&all) {
                     encoder.put(&mut writer, sink, *place, samples)?;
                 }
@@ -229,17 +246,15 @@ impl Shard {
         merged: &[Run],
         wanted: &[Place],
         range: TimeRange,
-    ) -> Option<Vec<Samples>> {
+    ) -> (Vec<Samples>, bool) {
         let mut assembler = Assembler::default();
         let mut disk = DiskReader::new(self, snapshot, wanted);
         let mut parts: Vec<Vec<_>> = wanted.iter().map(|_| Vec::new()).collect();
         for run in merged {
             disk.read_run(bucket, run, range, &mut assembler, &mut parts);
         }
-        if disk.damaged > 0 {
-            return None;
-        }
-        Some(parts.into_iter().map(|p| assembler.join(p, range)).collect())
+        let damaged = disk.damaged > 0;
+        (parts.into_iter().map(|p| assembler.join(p, range)).collect(), damaged)
     }
 }
 

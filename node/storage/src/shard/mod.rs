@@ -3,9 +3,11 @@
 mod apply;
 mod checkpoint;
 mod compact;
+mod damage;
 mod digest;
 mod expire;
 mod open;
+mod scrub;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,10 @@ mod tests;
 pub use apply::{Applied, AppliedError};
 pub use checkpoint::Checkpoint;
 pub use compact::Compacted;
+pub use damage::{DamagedKind, DamagedRange, Forgotten, Repair};
 pub use digest::Digest;
 pub use expire::Expired;
+pub use scrub::Scrubbed;
 pub use statistics::{Cardinality, Statistics};
 
 use crate::disk::database::Inner;
@@ -22,11 +26,10 @@ use crate::disk::family::Family;
 use crate::disk::state::State;
 use crate::head::Head;
 use crate::index::Index;
+use damage::Damage;
 use parking_lot::{Mutex, RwLock};
 use plimsoll_model::ShardId;
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// A replica's copy of one shard.
 ///
@@ -43,15 +46,6 @@ pub struct Shard {
     pub(crate) index: RwLock<Index>,
     pub(crate) head: RwLock<Head>,
     pub(crate) damage: Damage,
-}
-
-/// Counters of what was found damaged or done on disk.
-#[derive(Default)]
-pub(crate) struct Damage {
-    /// Keys of rows whose checksum failed.
-    keys: Mutex<BTreeSet<Vec<u8>>>,
-    pub(crate) checkpoints: AtomicU64,
-    pub(crate) compactions: AtomicU64,
 }
 
 impl std::fmt::Debug for Shard {

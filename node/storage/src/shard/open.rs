@@ -1,4 +1,5 @@
-use super::{Damage, Shard};
+use super::Shard;
+use super::damage::Damage;
 use crate::Error;
 use crate::bucket::Bucket;
 use crate::disk::family::Family;
@@ -8,7 +9,8 @@ use crate::disk::{Flaw, frame, keys, open_streams};
 use crate::head::Head;
 use crate::index::Index;
 use parking_lot::{Mutex, RwLock};
-use rocksdb::WriteBatch;
+use plimsoll_model::ShardId;
+use rocksdb::{ErrorKind, WriteBatch};
 use std::sync::Arc;
 
 impl Shard {
@@ -32,7 +34,8 @@ impl Shard {
     }
 
     fn read_state(family: &Family) -> Result<Option<State>, Error> {
-        let Some(value) = family.db.rocks.get_cf(family.handle(), keys::state())? else { return Ok(None) };
+        let row = family.db.rocks.get_cf(family.handle(), keys::state());
+        let Some(value) = row.map_err(|e| at_start(family.id, e))? else { return Ok(None) };
         let state = State::decode(&value).map_err(|flaw| match flaw {
             Flaw::Damaged => Error::Damaged(family.id),
             Flaw::Version(found) => Error::Version { shard: family.id, found, known: frame::VERSION },
@@ -71,9 +74,9 @@ impl Shard {
     fn load_series(&self, bucket: Bucket, run: u32, index: &mut Index, head: &mut Head) -> Result<(), Error> {
         let prefix = keys::kind(bucket, run, keys::SERIES);
         self.for_each_row(prefix, |key, value| {
-            let Ok(row) = SeriesRow::parse(value) else { return self.damage.quarantine(key.to_vec()) };
+            let Ok(row) = SeriesRow::parse(value) else { return self.damage.missed(key.to_vec()) };
             if row.refs.iter().any(|r| index.entry(*r).is_none()) {
-                let Ok(labels) = row.labels() else { return self.damage.quarantine(key.to_vec()) };
+                let Ok(labels) = row.labels() else { return self.damage.missed(key.to_vec()) };
                 for (r, labels) in row.refs.iter().zip(&labels) {
                     index.restore(*r, labels);
                 }
@@ -86,7 +89,7 @@ impl Shard {
         self.for_each_row(keys::kind(keys::NO_DAY, run, keys::OPEN), |key, value| {
             match open_streams::parse(value) {
                 Ok(streams) => streams.into_iter().for_each(|(r, open)| head.restore_open(r, open)),
-                Err(_) => self.damage.quarantine(key.to_vec()),
+                Err(_) => self.damage.missed(key.to_vec()),
             }
         })
     }
@@ -101,7 +104,7 @@ impl Shard {
             f(key, value);
             cursor.next();
         }
-        Ok(cursor.status()?)
+        cursor.status().map_err(|e| at_start(self.id, e))
     }
 
     /// Deletes rows of runs that the state does not name: writes that a crash cut short. Jumps from run to run, so
@@ -130,7 +133,12 @@ impl Shard {
             }
             cursor.seek(end);
         }
-        cursor.status()?;
+        cursor.status().map_err(|e| at_start(self.id, e))?;
         if batch.is_empty() { Ok(()) } else { self.family.write(batch) }
     }
+}
+
+/// What RocksDB finds damaged in the rows that a start needs.
+fn at_start(id: ShardId, e: rocksdb::Error) -> Error {
+    if e.kind() == ErrorKind::Corruption { Error::Damaged(id) } else { Error::Disk(e) }
 }

@@ -1,12 +1,9 @@
-use super::{Damage, Shard};
+use super::Shard;
 use crate::head::Counters;
 use plimsoll_model::{TimeRange, Timestamp};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::Ordering;
-
-/// Keys of damaged rows that are remembered; more than these are not told apart.
-const REMEMBERED_KEYS: usize = 4096;
 
 /// Numbers of a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,20 +51,6 @@ pub struct Cardinality {
     pub series_by_metric: Vec<(String, u64)>,
     /// Label pairs by number of series, largest first.
     pub series_by_pair: Vec<(String, String, u64)>,
-}
-
-impl Damage {
-    /// Notes a damaged row; the same row again is not counted again.
-    pub(crate) fn quarantine(&self, key: Vec<u8>) {
-        let mut keys = self.keys.lock();
-        if keys.len() < REMEMBERED_KEYS {
-            keys.insert(key);
-        }
-    }
-
-    fn rows(&self) -> u64 {
-        self.keys.lock().len() as u64
-    }
 }
 
 impl Shard {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::disk::keys;
+use crate::{DamagedKind, Forgotten, Repair};
 use std::collections::BTreeMap;
 
 const NOON: i64 = 20_000 * 86_400_000 + 43_200_000;
@@ -130,4 +131,96 @@ fn flipped_bits_in_table_files_give_errors_or_gaps_and_never_wrong_samples() {
         }
         std::fs::write(&path, sound).expect("written");
     }
+}
+
+#[test]
+fn a_scrub_finds_what_is_damaged_and_a_rewrite_undoes_it_for_good() {
+    let (mut place, expected) = filled();
+    assert_eq!((place.shard.scrub(|_| {}).expect("a scrub").damaged, place.shard.damaged()), (0, vec![]));
+    for kind in [keys::CHUNKS, keys::COLUMNS, keys::SERIES] {
+        let whole = place.shard.digest(TimeRange::ALL).expect("a digest");
+        let (key, mut value) = rows(&place).into_iter().find(|(key, _)| key[8] == kind).expect("a row");
+        let middle = value.len() / 2;
+        value[middle] ^= 1;
+        place.shard.db.rocks.put_cf(place.shard.rows(), &key, value).expect("written");
+        assert_eq!(place.shard.scrub(|_| {}).expect("a scrub").damaged, 1);
+        let found = place.shard.damaged();
+        assert_eq!((found.len(), found[0].repair), (1, Repair::Rewrite));
+        assert!(found[0].start <= NOON + 39 && found[0].end >= NOON + 399 * 15_000);
+        // What another replica has of that range comes again through the log.
+        for (labels, samples) in &expected {
+            let within = |at: i64| found[0].start <= at && at <= found[0].end;
+            let again: Vec<_> = samples.iter().copied().filter(|(at, _)| within(*at)).collect();
+            if found[0].series.as_ref().is_none_or(|named| named.contains(labels)) {
+                apply(&place.shard, 3, &floats(labels, &again));
+            }
+        }
+        let forgotten = place.shard.forget_damage(TimeRange::ALL).expect("rewritten");
+        assert_eq!(forgotten, Forgotten { days: 1, left: 0 });
+        for _ in 0..2 {
+            assert_eq!(place.shard.digest(TimeRange::ALL).expect("a digest"), whole);
+            assert_eq!(
+                (place.shard.scrub(|_| {}).expect("a scrub").damaged, place.shard.damaged()),
+                (0, vec![])
+            );
+            place = place.reopen();
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_missing_are_found_and_labels_missed_at_a_start_ask_for_a_replacement() {
+    let (mut place, _) = filled();
+    let (key, _) = rows(&place).into_iter().find(|(key, _)| key[8] == keys::CHUNKS).expect("a chunk row");
+    place.shard.db.rocks.delete_cf(place.shard.rows(), &key).expect("deleted");
+    assert_eq!(place.shard.scrub(|_| {}).expect("a scrub").damaged, 1);
+    assert_eq!(place.shard.damaged()[0].kind, DamagedKind::Block);
+    let (key, mut value) = rows(&place).into_iter().find(|(key, _)| key[8] == keys::SERIES).expect("labels");
+    value[9] ^= 1;
+    place.shard.db.rocks.put_cf(place.shard.rows(), &key, value).expect("written");
+    place.shard.family.flush().expect("flushed");
+    place = place.reopen();
+    let found = place.shard.damaged();
+    assert_eq!((found[0].kind, found[0].repair), (DamagedKind::Labels, Repair::Replace));
+    let forgotten = place.shard.forget_damage(TimeRange::ALL).expect("no error");
+    assert_eq!(forgotten, Forgotten { days: 0, left: 1 });
+}
+
+#[test]
+fn a_database_whose_files_are_damaged_or_missing_says_what_to_do() {
+    let (place, _) = filled();
+    let Place { dir, database, shard } = place;
+    drop((shard, database));
+    let names: Vec<String> = std::fs::read_dir(dir.path())
+        .expect("files")
+        .map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    let (mut tried, mut refused) = (0, 0);
+    for name in names.iter().filter(|n| n.ends_with(".sst") || n.starts_with("MANIFEST") || *n == "CURRENT") {
+        for what in ["missing", "empty", "cut"] {
+            let image = tempfile::tempdir().expect("a directory");
+            super::transfer::copy(dir.path(), image.path());
+            let path = image.path().join(name);
+            let bytes = std::fs::read(&path).expect("read");
+            match what {
+                "missing" => std::fs::remove_file(&path).expect("removed"),
+                "empty" => std::fs::write(&path, b"").expect("written"),
+                _ => std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("written"),
+            }
+            tried += 1;
+            let opened = Database::open(image.path(), Options::default());
+            match opened.and_then(|database| database.shard(ShardId(3))) {
+                Err(e) => {
+                    let text = e.to_string();
+                    assert!(
+                        text.contains("replace this node") || text.contains("restore this shard"),
+                        "{text}"
+                    );
+                    refused += 1;
+                }
+                Ok(_) => panic!("{name} {what}: it was opened"),
+            }
+        }
+    }
+    assert!(tried >= 9 && refused == tried);
 }
