@@ -148,9 +148,21 @@ impl World {
         self.load.pause(true);
         match replicas_are_equal::wait(&self.cluster, EQUAL_LIMIT) {
             Ok(took) => self.equal.push(took),
-            Err(what) => self.violations.push(what),
+            Err(what) => {
+                self.violations.push(what);
+                self.keep_folders();
+            }
         }
         self.load.pause(false);
+    }
+
+    /// Leaves the nodes' data and logs to be looked at.
+    fn keep_folders(&mut self) {
+        for at in 0..self.cluster.len() {
+            let node = self.cluster.node_mut(at);
+            node.keep_folder();
+            eprintln!("  {at}: {} is kept: {:?}", node.folder().display(), self.violations.last());
+        }
     }
 
     fn audit(&mut self, at: usize, ledgers: &[Ledger]) -> Verdict {

@@ -220,6 +220,11 @@ impl Node {
         self.place.data.clone().unwrap_or_else(|| self.folder.path().join("data"))
     }
 
+    /// Leaves its folder, with data and log, to be looked at after the value is gone.
+    pub fn keep_folder(&mut self) {
+        self.folder.disable_cleanup(true);
+    }
+
     /// A folder that goes with the node, for files of a test.
     pub fn folder(&self) -> &Path {
         self.folder.path()

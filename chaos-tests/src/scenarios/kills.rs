@@ -34,7 +34,7 @@ pub(super) fn run(mut world: World, order: Order) -> Row {
         if led {
             world.note_gap(struck);
         }
-        if round.is_multiple_of(20) {
+        if round.is_multiple_of(5) {
             world.compare_replicas();
         }
     }
