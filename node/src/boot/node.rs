@@ -4,7 +4,7 @@ use super::folder::Folder;
 use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
-use crate::cluster::{Applicant, Cluster, Identity, check_seeds, join, members};
+use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
 use crate::http::{self, AppState};
@@ -233,8 +233,10 @@ async fn enter(
     let identity = identity(database, settings, &peers, &applicant).await?;
     let applicant = Applicant { folder: identity.folder, ..applicant };
     peers.introduce(identity.node_id(), identity.cluster_id().to_string());
+    check_twin(&peers, &identity, &applicant.peer_address).await?;
+    let identity = Identity { address: applicant.peer_address.clone(), ..identity };
+    identity.save(database)?;
     let cluster = Cluster::start(database, log, identity, peers.clone(), View::default()).await?;
-    cluster.check_twin(&applicant).await?;
     Ok((Shards::new(cluster, peers), applicant))
 }
 

@@ -20,6 +20,9 @@ pub struct Identity {
     /// Number of shards of the cluster.
     #[serde(default)]
     pub shards: u16,
+    /// Where peers reached the node at its last start.
+    #[serde(default)]
+    pub address: String,
     /// This folder began the cluster.
     #[serde(default)]
     pub founder: bool,
@@ -55,6 +58,7 @@ impl Identity {
             shards,
             founder: true,
             founded: false,
+            address: String::new(),
             peers: Vec::new(),
         }
     }
@@ -68,6 +72,7 @@ impl Identity {
             shards: 0,
             founder: false,
             founded: true,
+            address: String::new(),
             peers: Vec::new(),
         }
     }

@@ -119,6 +119,25 @@ pub async fn check_seeds(peers: &Peers, seeds: &[String]) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Refuses to go on with a copy of a folder whose node runs elsewhere: two nodes of one number would vote twice.
+pub async fn check_twin(peers: &Peers, identity: &Identity, address: &str) -> anyhow::Result<()> {
+    let (me, known) = (identity.node_id(), &identity.address);
+    if known.is_empty() || known == address {
+        return Ok(());
+    }
+    let Ok(link) = peers.link(me, known) else { return Ok(()) };
+    let ping = link.call(Kind::Ping, 0, Report::default().encode());
+    if let Ok(Ok(answer)) = tokio::time::timeout(CHECK_LIMIT, ping).await
+        && Report::decode(&answer).is_some_and(|report| report.node == me.0)
+    {
+        bail!(
+            "this data folder is that of {me}, which runs at {known}: a copied folder cannot join; start with a new one \
+             and --join {known}"
+        );
+    }
+    Ok(())
+}
+
 fn reason(e: &peer::Error) -> String {
     match e {
         peer::Error::Unreachable { reason, .. } | peer::Error::Lost { reason, .. } => reason.clone(),

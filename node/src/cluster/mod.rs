@@ -15,9 +15,9 @@ pub mod members;
 
 pub use error::Error;
 pub use identity::Identity;
-pub use join::{Applicant, check_seeds, join};
+pub use join::{Applicant, check_seeds, check_twin, join};
 
-use crate::peer::{self, Kind, Peers, Report, View};
+use crate::peer::{self, Kind, Peers, View};
 use anyhow::bail;
 use bytes::Bytes;
 use machine::Ownership;
@@ -38,8 +38,6 @@ const WELCOME_LIMIT: Duration = Duration::from_secs(60);
 const CHANGE_LIMIT: Duration = Duration::from_secs(8);
 /// One try of a change.
 const TRY_LIMIT: Duration = Duration::from_secs(3);
-/// How long the former address of this node is asked whether somebody else is there under its number.
-const TWIN_LIMIT: Duration = Duration::from_secs(1);
 const TRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Handle of the cluster as this node sees it.
@@ -168,26 +166,6 @@ impl Cluster {
             );
         }
         self.learn_addresses();
-        Ok(())
-    }
-
-    /// Refuses to go on with a copy of a folder whose node runs elsewhere: two nodes of one number would vote twice.
-    pub async fn check_twin(&self, applicant: &Applicant) -> anyhow::Result<()> {
-        let me = self.node_id();
-        let Some(known) = self.read(|s| s.node(me).map(|n| n.peer_address.clone())) else { return Ok(()) };
-        if known == applicant.peer_address {
-            return Ok(());
-        }
-        let Ok(link) = self.0.peers.link(me, &known) else { return Ok(()) };
-        let ping = link.call(Kind::Ping, 0, Report::default().encode());
-        if let Ok(Ok(answer)) = tokio::time::timeout(TWIN_LIMIT, ping).await
-            && Report::decode(&answer).is_some_and(|report| report.node == me.0)
-        {
-            bail!(
-                "this data folder is that of {me}, which runs at {known}: a copied folder cannot join; start with a new one \
-                 and --join {known}"
-            );
-        }
         Ok(())
     }
 
