@@ -2,10 +2,13 @@
 //!
 //! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
 //! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
-//! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`cli`], [`demo`] and [`settings`]: the command line.
+//! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one.
+//! [`backup`]: files, and what comes of them. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the command line.
 
 mod access;
+mod backup;
 mod cli;
+mod cluster_cli;
 mod demo;
 mod disk;
 mod durability;
