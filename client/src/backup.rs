@@ -1,12 +1,13 @@
 //! A backup as it comes off the nodes: pieces of shards, in order, in memory bounded by one piece.
 
-use crate::transport::Request;
+use crate::transport::{Request, Transport};
 use crate::{Client, Error, client::Reported};
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Longest piece that is taken; nodes send pieces of about a megabyte.
 const MAX_PIECE_BYTES: usize = 64 << 20;
@@ -30,6 +31,7 @@ pub struct BackupInfo {
 /// The pieces of one shard's backup.
 #[derive(Debug)]
 pub struct Pieces {
+    transport: Arc<Transport>,
     url: String,
     body: Incoming,
     /// Silence after which the node is taken for gone.
@@ -50,6 +52,7 @@ impl Client {
     pub async fn backup_shard(&self, shard: u64) -> Result<Pieces, Error> {
         let reply = self.transport.stream(&Request::get(format!("/api/v1/backup/shard/{shard}"))).await?;
         Ok(Pieces {
+            transport: Arc::clone(&self.transport),
             url: reply.url,
             body: reply.body,
             idle: self.transport.settings().timeout,
@@ -90,7 +93,13 @@ impl Pieces {
         }
     }
 
+    /// Takes what comes next. Where nothing does, the next request goes to another node first.
     async fn fill(&mut self) -> Result<(), Error> {
+        let filled = self.take_frame().await;
+        filled.inspect_err(|e| self.transport.nodes().failed(&self.url, e, Instant::now()))
+    }
+
+    async fn take_frame(&mut self) -> Result<(), Error> {
         let frame = tokio::time::timeout(self.idle, self.body.frame()).await;
         let frame = frame.map_err(|_| Error::Timeout { url: self.url.clone(), after: self.idle })?;
         let cut = |reason: String| Error::Interrupted { url: self.url.clone(), reason };

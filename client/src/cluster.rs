@@ -72,7 +72,7 @@ pub struct ClusterNode {
     /// Whether it takes no writes, for want of room or because its disk stalls.
     pub read_only: bool,
     /// By how much its clock is ahead of the clock of the node that answered, where that is known.
-    pub clock_ahead_ms: Option<i64>,
+    pub clock_offset_ms: Option<i64>,
 }
 
 /// A shard of a [`Cluster`].
@@ -142,7 +142,7 @@ pub enum Rebalance {
     On,
     /// Nothing moves but what a lost or drained node makes necessary.
     Off,
-    /// Balance once, now.
+    /// The same as `On`: for those who wait for it.
     Now,
 }
 
@@ -209,7 +209,7 @@ impl Client {
         self.change_node("remove", node).await
     }
 
-    /// Switches balancing on or off, or balances once.
+    /// Switches balancing on or off.
     pub async fn rebalance(&self, what: Rebalance) -> Result<u64, Error> {
         let mut p = Params::default();
         p.add(
@@ -237,15 +237,16 @@ impl Client {
         self.change("replication", &p).await
     }
 
-    /// Sets settings of the cluster; an empty value takes one back to its default.
-    pub async fn set_cluster_settings(&self, pairs: &[(String, String)]) -> Result<u64, Error> {
+    /// The settings of the cluster that are not at their defaults.
+    pub async fn cluster_settings(&self) -> Result<BTreeMap<String, String>, Error> {
+        Ok(self.ask(&Request::get("/api/v1/cluster/settings".into())).await?.data)
+    }
+
+    /// Sets a setting of the cluster; an empty value takes it back to its default.
+    pub async fn set_cluster_setting(&self, key: &str, value: &str) -> Result<u64, Error> {
         let mut p = Params::default();
-        for (key, value) in pairs {
-            p.add(key, value);
-        }
-        let request = Request::form("/api/v1/cluster/settings", p.as_str());
-        let answer: Reported<Changed> = self.ask(&request).await?;
-        Ok(answer.data.epoch)
+        p.add("key", key).add("value", value);
+        self.change("settings", &p).await
     }
 
     async fn change_node(&self, what: &str, node: u64) -> Result<u64, Error> {

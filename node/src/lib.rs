@@ -12,10 +12,11 @@
 //!
 //! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
 //! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
-//! part of one.
+//! part of one. [`backup`] makes files of a cluster, and a data folder of them.
 
 pub mod access;
 pub mod aggregator;
+pub mod backup;
 pub mod boot;
 pub mod cluster;
 pub mod collector;

@@ -2,6 +2,7 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use plimsoll_client::cli;
+use plimsoll_node::backup::{self, BackupArgs, RestoreArgs};
 use plimsoll_node::boot::StartArgs;
 use plimsoll_node::demo::DemoArgs;
 use std::io::Write;
@@ -32,6 +33,10 @@ enum What {
     Start(StartArgs),
     /// Run three nodes with simulated agent loops and this host's own metrics, and break them.
     Demo(DemoArgs),
+    /// Write all samples of the cluster into a folder of files, while it runs.
+    Backup(BackupArgs),
+    /// Make the data folder of a new cluster from a backup.
+    Restore(RestoreArgs),
     #[command(flatten)]
     Ask(cli::Command),
 }
@@ -62,7 +67,9 @@ fn main() -> ExitCode {
         match command.what {
             What::Start(args) => plimsoll_node::boot::start(args).await,
             What::Demo(args) => plimsoll_node::demo::run(args).await,
-            // the whole command line, with the two commands above
+            What::Backup(args) => return backup::run_backup(args, &command.global).await,
+            What::Restore(args) => return backup::run_restore(args).await,
+            // the whole command line, with the commands above
             What::Ask(cli::Command::Completions(shell)) => {
                 let script = cli::completion_script(&shell, &mut Command::command());
                 std::io::stdout().write_all(&script).map_err(anyhow::Error::from)

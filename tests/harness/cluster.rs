@@ -42,6 +42,23 @@ impl Cluster {
         cluster
     }
 
+    /// Goes on with a first node that runs already: `count` nodes in all.
+    pub fn of(first: Node, count: usize, settings: &[(&str, &str)]) -> Self {
+        let mut cluster = Self::start_at(0, settings, |_| Place::default());
+        cluster.looks.push(Http::with_timeout(first.url(), LOOK_LIMIT));
+        cluster.nodes.push(first);
+        while cluster.nodes.len() < count {
+            cluster.add();
+        }
+        cluster.wait_settled(SETTLE_LIMIT);
+        cluster
+    }
+
+    /// The addresses of all nodes as the command line takes them.
+    pub fn urls(&self) -> String {
+        self.nodes.iter().map(Node::url).collect::<Vec<_>>().join(",")
+    }
+
     /// Starts one more node, which joins, and waits until it is ready. Returns its place.
     pub fn add(&mut self) -> usize {
         let at = self.prepare();

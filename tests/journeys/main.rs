@@ -2,12 +2,15 @@
 //!
 //! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
 //! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
-//! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`cluster`]:
-//! several nodes as one. [`cli`], [`demo`] and [`settings`]: the command line.
+//! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
+//! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
+//! command line.
 
 mod access;
+mod backup;
 mod cli;
 mod cluster;
+mod cluster_cli;
 mod demo;
 mod disk;
 mod durability;

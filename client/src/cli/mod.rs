@@ -151,7 +151,19 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+/// Tells an error of the client on stderr, with the next step; answers how the command ends.
+pub fn report(error: Error, global: &Global) -> ExitCode {
+    let problem = Problem::from(error);
+    problem.report(global);
+    ExitCode::from(problem.exit as u8)
+}
+
 impl Global {
+    /// The client that these arguments describe, for a command of another crate that goes on for a while.
+    pub fn connect(&self) -> Result<Client, Error> {
+        self.cluster_client().map_err(|problem| Error::Config(problem.message))
+    }
+
     /// The client that these arguments describe, for one question.
     fn client(&self) -> Result<Client, Problem> {
         // It would be gone before it could use what it learns.

@@ -93,7 +93,7 @@ async fn refusals_name_the_next_step() {
     for (arguments, next) in [
         (&["cluster", "remove", "2"][..], "next: plimsoll cluster drain 2"),
         (&["cluster", "remove", "9"], "the cluster has no node 9"),
-        (&["cluster", "replace", "2"], "insist with --yes"),
+        (&["cluster", "replace", "2"], "plimsoll cluster drain 2"),
         (&["cluster", "transfer", "0", "--to", "3"], "plimsoll cluster status --shards"),
         (&["cluster", "replication", "3"], "plimsoll cluster add"),
     ] {

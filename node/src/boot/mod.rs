@@ -18,6 +18,7 @@ mod report;
 
 pub use args::StartArgs;
 pub use door::NodeDoor;
+pub(crate) use folder::Folder;
 pub use node::Node;
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-use super::{Error, Live, machine::StorageMachine, msg::Msg};
+use super::{Error, Live, machine, machine::StorageMachine, msg::Msg};
 use crate::cluster::Cluster;
 use crate::disk::Health;
 use crate::peer::Peers;
@@ -12,6 +12,9 @@ use tokio::sync::Semaphore;
 
 /// Entries that a checkpoint leaves for replicas that are slightly behind; one that is further behind gets a snapshot.
 const KEEP_FOR_PEERS: u64 = 500;
+
+/// How long a purge may take; it only has to pass two queues.
+const PURGE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Called before each batch with the shard it goes to; a test panics in it.
 pub type Fault = Arc<dyn Fn(ShardId) + Send + Sync>;
@@ -57,6 +60,7 @@ impl Setup {
         let storage = tokio::task::spawn_blocking(move || database.reopen(id))
             .await
             .map_err(|e| Error::Malformed(e.to_string()))??;
+        let restored = storage.series_count() > 0;
         let machine = Arc::new(StorageMachine::new(self.database.clone(), storage));
         let node = self.cluster.node_id();
         let options = Options { keep_for_peers: KEEP_FOR_PEERS, ..Options::default() };
@@ -68,6 +72,9 @@ impl Setup {
         }
         if group.status().voters == [node] {
             group.wait_ready(Duration::from_secs(600)).await?;
+            if restored && group.status().purged.is_none() {
+                hide_log(id, &group).await?;
+            }
         }
         Ok(Live { actor, machine, group, peers: self.peers.clone() })
     }
@@ -81,4 +88,18 @@ impl Setup {
             .map_err(|e| Error::Malformed(e.to_string()))??;
         Ok(())
     }
+}
+
+/// Purges the log of a shard whose storage holds what its log never held: a backup was restored into it. A later member
+/// would otherwise be filled by the log, from its first entry on, and miss all of that; now it needs a snapshot. Durable
+/// when this returns.
+async fn hide_log(id: ShardId, group: &Group) -> Result<(), Error> {
+    group.checkpoint().await?;
+    let mut watch = group.watch();
+    let purged = async { while watch.now().purged.is_none() && watch.changed().await.is_some() {} };
+    // The start fails then, and is tried again.
+    tokio::time::timeout(PURGE_LIMIT, purged).await.map_err(|_| Error::Unavailable(id))?;
+    // The log writes in order: when this entry is on disk, so is that the others are purged.
+    group.propose(machine::join(std::iter::empty())).await?;
+    Ok(())
 }

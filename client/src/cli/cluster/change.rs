@@ -1,7 +1,7 @@
 //! Orders to the cluster.
 
 use super::super::exit::{Exit, Problem};
-use super::super::output::{Format, say};
+use super::super::output::{Cell, Column, Format, Listing, say};
 use super::super::{Global, Outcome};
 use super::follow::{Goal, Wait, follow, report};
 use super::refusal;
@@ -50,8 +50,9 @@ Examples:
 
 pub(super) const SETTINGS_EXAMPLES: &str = "\
 Examples:
-  plimsoll cluster settings replace_after=10m
-  plimsoll cluster settings replace_after=            # back to the default";
+  plimsoll cluster settings                       # those that are not at their defaults
+  plimsoll cluster settings rebalance=off
+  plimsoll cluster settings rebalance=            # back to the default";
 
 /// Arguments of `cluster drain`.
 #[derive(clap::Args, Clone, Debug)]
@@ -136,9 +137,6 @@ pub struct Replace {
     /// Number of the node.
     #[arg(value_name = "NODE")]
     node: u64,
-    /// Do it although the node is alive.
-    #[arg(long)]
-    yes: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -147,9 +145,9 @@ impl Replace {
     pub(super) async fn run(self, global: &Global, client: &Client) -> Outcome {
         let cluster = client.cluster().await.map_err(refusal("plimsoll cluster status"))?;
         let node = cluster.node(self.node).ok_or_else(|| unknown(self.node))?;
-        if node.live && node.state != "dead" && !self.yes {
+        if node.live && node.state != "dead" {
             let text = format!("node {} is alive: its data would be thrown away and copied anew", self.node);
-            let next = format!("plimsoll cluster drain {}, or insist with --yes", self.node);
+            let next = format!("plimsoll cluster drain {}, or stop it first", self.node);
             return Err(Problem::fail(text).next(next));
         }
         let epoch = client.replace(self.node).await.map_err(refusal("plimsoll cluster status"))?;
@@ -164,7 +162,7 @@ enum What {
     On,
     /// Nothing moves but what a lost or drained node makes necessary.
     Off,
-    /// Balance once.
+    /// The same as `on`, and wait until every shard is where it shall be.
     Now,
 }
 
@@ -241,7 +239,7 @@ impl Replication {
 #[derive(clap::Args, Clone, Debug)]
 pub struct Settings {
     /// A setting and its value; without a value it goes back to its default.
-    #[arg(value_name = "KEY=VALUE", required = true, value_parser = pair)]
+    #[arg(value_name = "KEY=VALUE", value_parser = pair)]
     pairs: Vec<(String, String)>,
 }
 
@@ -254,11 +252,33 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 impl Settings {
     pub(super) async fn run(self, global: &Global, client: &Client) -> Outcome {
-        let next = "see the settings and their values: plimsoll config show";
-        let epoch = client.set_cluster_settings(&self.pairs).await.map_err(refusal(next))?;
-        report(global, epoch, true, Instant::now(), &format!("set with epoch {epoch}, on every node"))?;
+        let next = "see what is set: plimsoll cluster settings";
+        let mut epoch = None;
+        for (key, value) in &self.pairs {
+            epoch = Some(client.set_cluster_setting(key, value).await.map_err(refusal(next))?);
+        }
+        match epoch {
+            Some(epoch) => {
+                let text = format!("set with epoch {epoch}, on every node");
+                report(global, epoch, true, Instant::now(), &text)?;
+            }
+            None => list_settings(global, client).await?,
+        }
         Ok(Exit::Ok)
     }
+}
+
+/// Prints the settings that are not at their defaults.
+async fn list_settings(global: &Global, client: &Client) -> Result<(), Problem> {
+    let settings = client.cluster_settings().await.map_err(refusal("plimsoll cluster status"))?;
+    let mut l = Listing::new("cluster-settings/1", ["setting", "value"].map(Column::left).to_vec());
+    for (key, value) in &settings {
+        l.push(vec![Cell::text(key), Cell::text(value)], json!({"key": key, "value": value}));
+    }
+    if settings.is_empty() {
+        eprintln!("all settings of the cluster are at their defaults");
+    }
+    l.print(global.output)
 }
 
 /// `cluster add`.

@@ -85,9 +85,9 @@ fn advice(c: &Cluster, add: &mut impl FnMut(&'static str, bool, String, String))
         };
         add("replication", false, found, "plimsoll cluster add    (three nodes give three copies)".into());
     }
-    let far = |n: &&ClusterNode| n.clock_ahead_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_WARN_MS);
+    let far = |n: &&ClusterNode| n.clock_offset_ms.is_some_and(|ms| ms.unsigned_abs() > CLOCK_WARN_MS);
     for node in members(c).filter(far) {
-        let ms = node.clock_ahead_ms.unwrap_or_default();
+        let ms = node.clock_offset_ms.unwrap_or_default();
         let side = if ms > 0 { "ahead of" } else { "behind" };
         let by = show_duration(Duration::from_millis(ms.unsigned_abs()));
         let found = format!("the clock of node {} is {by} {side} that of node {}", node.id, c.asked);
@@ -208,7 +208,7 @@ pub(super) mod tests {
     fn advice_does_not_degrade() {
         let c = three(|c| {
             c.replication = 2;
-            c.nodes[2].clock_ahead_ms = Some(-9_000);
+            c.nodes[2].clock_offset_ms = Some(-9_000);
             c.nodes[1].version = "0.2.0".into();
             c.shards[1].learners = vec![4];
         });

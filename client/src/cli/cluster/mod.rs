@@ -39,7 +39,7 @@ pub enum Cluster {
     /// Take a node that is drained or dead out of the cluster for good.
     #[command(after_help = change::REMOVE_EXAMPLES)]
     Remove(change::NodeOnly),
-    /// Switch balancing on or off, or balance now and wait for the end.
+    /// Switch balancing on or off, or on and wait until all is balanced.
     #[command(after_help = change::REBALANCE_EXAMPLES)]
     Rebalance(change::Rebalance),
     /// Hand the leadership of a shard to another of its replicas.
@@ -51,7 +51,7 @@ pub enum Cluster {
     /// Show who changed what in the cluster, the newest last.
     #[command(after_help = log::EXAMPLES)]
     Log(log::Log),
-    /// Set settings of the cluster.
+    /// Show settings of the cluster, or set them.
     #[command(after_help = change::SETTINGS_EXAMPLES)]
     Settings(change::Settings),
 }

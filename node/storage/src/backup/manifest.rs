@@ -69,7 +69,8 @@ impl Manifest {
         sync_folder(dir)
     }
 
-    pub(super) fn load(dir: &Path) -> Result<Self, Error> {
+    /// Reads the manifest of the backup in `dir`; looks at no other file.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
         let text = match std::fs::read(dir.join(NAME)) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
