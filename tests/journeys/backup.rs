@@ -77,8 +77,10 @@ fn a_cluster_is_backed_up_under_load_and_grows_again_from_what_was_restored() {
     let files = tempfile::tempdir().expect("a temporary folder");
     let (to, over) = (files.path().join("backup"), AtomicBool::new(false));
     let taken = thread::scope(|scope| {
-        let load = scope.spawn(|| {
-            let (http, mut written) = (cluster.node(1).http(), 0);
+        let http = cluster.node(1).http();
+        let over = &over;
+        let load = scope.spawn(move || {
+            let mut written = 0;
             while !over.load(Ordering::Relaxed) {
                 write(&http, "during_total", 50, 20, now_ms());
                 written += 1;
