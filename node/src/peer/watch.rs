@@ -88,6 +88,8 @@ pub struct Seen {
     asking: Arc<AtomicBool>,
     /// Since when it is taken for dead.
     suspected: Option<Instant>,
+    /// Since when it answers without a pause.
+    steady: Instant,
 }
 
 /// The peers as this node sees them. Cheap to clone.
@@ -98,6 +100,12 @@ impl View {
     /// Whether `node` answers; one that was never asked does not.
     pub fn is_alive(&self, node: NodeId) -> bool {
         self.0.read().get(&node).is_some_and(|seen| seen.suspected.is_none())
+    }
+
+    /// Whether `node` has answered without a pause for so long.
+    pub fn is_steady(&self, node: NodeId, time: Duration) -> bool {
+        let view = self.0.read();
+        view.get(&node).is_some_and(|seen| seen.suspected.is_none() && seen.steady.elapsed() > time)
     }
 
     /// How long `node` has been taken for dead.
@@ -145,13 +153,15 @@ impl View {
 impl Seen {
     fn new(report: Report) -> Self {
         let at = Instant::now();
-        Self { at, report, refusals: 0, asking: Arc::default(), suspected: None }
+        Self { at, report, refusals: 0, asking: Arc::default(), suspected: None, steady: at }
     }
 
     fn answered(&mut self) {
         self.at = Instant::now();
         self.refusals = 0;
-        self.suspected = None;
+        if self.suspected.take().is_some() {
+            self.steady = self.at;
+        }
     }
 }
 

@@ -13,6 +13,9 @@ use std::time::Duration;
 const NEARLY: u64 = 64;
 /// Between two looks.
 const ROUND: Duration = Duration::from_millis(200);
+/// A node that has just come back is given this long before it leads again: its replicas catch up first, and a hand-over to
+/// one that falls again costs more than it brings.
+const STEADY: Duration = Duration::from_secs(3);
 /// After a step that failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a leader waits for its successor.
@@ -129,14 +132,17 @@ pub(super) async fn keep(shard: ShardId, live: Live, setup: Setup) {
             true => (setup.may_lead)() && is_sound(),
             false => view.of(node).is_some_and(|(_, report)| {
                 let damaged = report.shards.iter().any(|s| s.shard == shard && s.damaged > 0);
-                !report.may_not_lead && !damaged
+                !report.may_not_lead && !damaged && view.is_steady(node, STEADY)
             }),
         };
         let (replicas, leader) = setup.cluster.place(shard);
         let Some(step) = next(me, &group.status(), &Wanted { replicas, leader }, &alive, &fit) else {
             continue;
         };
-        tracing::info!(%shard, ?step, "walking to its place");
+        match step {
+            Step::Lead(_) => tracing::debug!(%shard, ?step, "walking to its place"),
+            _ => tracing::info!(%shard, ?step, "walking to its place"),
+        }
         if let Err(e) = take(&group, &step).await {
             tracing::debug!(%shard, ?step, error = %e, "a step is tried again");
             tokio::time::sleep(RETRY).await;
