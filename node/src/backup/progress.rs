@@ -14,13 +14,15 @@ pub struct Meter {
 impl Meter {
     /// One that shows nothing yet.
     pub fn new() -> Self {
-        let style = ProgressStyle::with_template(
-            "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
-        );
+        let style =
+            ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left");
         let bar = ProgressBar::new(0);
         // Four times a second: a terminal over a slow line must not slow the work.
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
-        Self { bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())), shards: Arc::default() }
+        Self {
+            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+            shards: Arc::default(),
+        }
     }
 
     /// Begins to count anew: `sizes` are those of the shards as far as they are known.

@@ -52,7 +52,9 @@ pub async fn take(client: &Client, dir: &Path, meter: &Meter) -> Result<Taken, E
     empty_folder(dir)?;
     let fetched = fetch_all(client, dir, &shards, meter).await;
     let taken = match fetched {
-        Ok((fetched, repeats)) => finish(dir, info.cluster, began, fetched, meter).await.map(|m| (m, repeats)),
+        Ok((fetched, repeats)) => {
+            finish(dir, info.cluster, began, fetched, meter).await.map(|m| (m, repeats))
+        }
         Err(e) => Err(e),
     };
     let (manifest, repeats) = taken.inspect_err(|_| {
@@ -122,7 +124,12 @@ fn check(dir: &Path, expected: &backup::Manifest, progress: impl FnMut(Progress)
 }
 
 /// Fetches a shard, from its beginning again when the stream is cut. Answers how often that was.
-async fn fetch(client: &Client, dir: &Path, shard: u16, meter: &Meter) -> Result<(backup::Manifest, u32), Error> {
+async fn fetch(
+    client: &Client,
+    dir: &Path,
+    shard: u16,
+    meter: &Meter,
+) -> Result<(backup::Manifest, u32), Error> {
     let (mut pause, mut repeats) = (FIRST_PAUSE, 0);
     loop {
         match fetch_once(client, dir, shard, meter).await {
@@ -137,7 +144,12 @@ async fn fetch(client: &Client, dir: &Path, shard: u16, meter: &Meter) -> Result
     }
 }
 
-async fn fetch_once(client: &Client, dir: &Path, shard: u16, meter: &Meter) -> Result<backup::Manifest, Error> {
+async fn fetch_once(
+    client: &Client,
+    dir: &Path,
+    shard: u16,
+    meter: &Meter,
+) -> Result<backup::Manifest, Error> {
     let folder = shard_folder(dir, shard);
     let mut pieces = client.backup_shard(u64::from(shard)).await?;
     let (sender, receiver) = mpsc::channel(PIECES);

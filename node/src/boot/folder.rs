@@ -29,9 +29,9 @@ impl Folder {
     pub fn begin_restore(path: &Path) -> anyhow::Result<Self> {
         let folder = Self::lock(path)?;
         let marked = File::create(path.join(RESTORING)).and_then(|file| file.sync_all());
-        marked.and_then(|()| File::open(path)?.sync_all()).with_context(|| {
-            format!("cannot write into the data folder {}", path.display())
-        })?;
+        marked
+            .and_then(|()| File::open(path)?.sync_all())
+            .with_context(|| format!("cannot write into the data folder {}", path.display()))?;
         Ok(folder)
     }
 

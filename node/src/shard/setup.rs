@@ -67,10 +67,12 @@ impl Setup {
         let transport = Arc::new(self.peers.clone());
         let group =
             Group::start(GroupId::of_shard(id), node, &self.log, machine.clone(), transport, options).await?;
-        if !group.is_initialized() && self.founding.load(SeqCst) {
+        let begun = !group.is_initialized() && self.founding.load(SeqCst);
+        if begun {
             group.initialize_alone().await?;
         }
-        if group.status().voters == [node] {
+        // the status tells of its first voter a moment later
+        if begun || group.status().voters == [node] {
             group.wait_ready(Duration::from_secs(600)).await?;
             if restored && group.status().purged.is_none() {
                 hide_log(id, &group).await?;
@@ -96,9 +98,7 @@ impl Setup {
 async fn hide_log(id: ShardId, group: &Group) -> Result<(), Error> {
     group.checkpoint().await?;
     let mut watch = group.watch();
-    let purged = async {
-        while watch.now().purged.is_none() && watch.changed().await.is_some() {}
-    };
+    let purged = async { while watch.now().purged.is_none() && watch.changed().await.is_some() {} };
     // The start fails then, and is tried again.
     tokio::time::timeout(PURGE_LIMIT, purged).await.map_err(|_| Error::Unavailable(id))?;
     // The log writes in order: when this entry is on disk, so is that the others are purged.
