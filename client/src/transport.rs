@@ -202,8 +202,9 @@ impl Transport {
             let url = turn.url()?;
             let result = self.send_to(&url, request).await;
             if turn.is_final(&result, request.repeatable) {
-                return result;
+                return turn.tell(result);
             }
+            turn.passed_on(result.err());
         }
     }
 
@@ -214,8 +215,9 @@ impl Transport {
             let url = turn.url()?;
             let result = self.stream_from(&url, request).await;
             if turn.is_final(&result, request.repeatable) {
-                return result;
+                return turn.tell(result);
             }
+            turn.passed_on(result.err());
         }
     }
 
@@ -283,17 +285,34 @@ pub(crate) struct Turn<'a> {
     transport: &'a Arc<Transport>,
     urls: Vec<Arc<BaseUrl>>,
     at: usize,
+    /// What a node said that was there and could not answer yet.
+    said: Option<Error>,
 }
 
 impl<'a> Turn<'a> {
     pub fn new(transport: &'a Arc<Transport>) -> Self {
-        Self { transport, urls: transport.nodes.order(Instant::now()), at: 0 }
+        Self { transport, urls: transport.nodes.order(Instant::now()), at: 0, said: None }
     }
 
     /// The node whose turn it is.
     pub fn url(&self) -> Result<Arc<BaseUrl>, Error> {
         let none = || Error::Config("a client needs at least one url".into());
         self.urls.get(self.at).cloned().ok_or_else(none)
+    }
+
+    /// Remembers why another node is asked.
+    pub fn passed_on(&mut self, error: Option<Error>) {
+        if let Some(e @ Error::Busy { .. }) = error {
+            self.said = Some(e);
+        }
+    }
+
+    /// What the caller is told: a node that is busy says more than that the last one is away.
+    pub fn tell<T>(self, result: Result<T, Error>) -> Result<T, Error> {
+        match (result, self.said) {
+            (Err(Error::Unreachable { .. }), Some(said)) => Err(said),
+            (result, _) => result,
+        }
     }
 
     /// Whether `result` is the answer; if not, it is the next node's turn.

@@ -103,14 +103,30 @@ fn a_cluster_is_backed_up_under_load_and_grows_again_from_what_was_restored() {
     eprint!("{}", said(&restored));
     assert!(refused(&restore(&to, &data)).contains("not empty"));
 
-    let mut first = Node::start_in(place, SETTINGS, None);
+    let first = Node::start_in(place, SETTINGS, None);
+    let grown = grows(first, &before);
+    // nor does a crash right after the first start make a log whole that never held what was restored
+    let place = folder();
+    done(&restore(&to, &place.path().join("data")));
+    let mut crashed = Node::start_in(place, SETTINGS, None);
+    crashed.kill();
+    crashed.restart();
+    grows(crashed, &before);
+
+    // the clusters know nothing of each other
+    let ids = [&cluster, &grown].map(|c| c.node(0).http().data("/api/v1/cluster", &[])["id"].clone());
+    assert_ne!(ids[0], ids[1]);
+    for node in (0..3).map(|at| cluster.node(at)).chain((0..2).map(|at| grown.node(at))) {
+        assert!(!node.log().contains("panicked"), "{}", node.log());
+    }
+}
+
+/// Lets a second node join `first`, which was restored; both must hold all of it then, and what came since.
+fn grows(first: Node, before: &BTreeSet<String>) -> Cluster {
     assert!(
-        lines(&first.http(), "before_total") == before,
+        lines(&first.http(), "before_total") == *before,
         "samples acknowledged before the backup are gone"
     );
-    // nor does a crash right after the first start make the log whole that never held them
-    first.kill();
-    first.restart();
     write(&first.http(), "after_total", 50, 10, now_ms());
     let after = lines(&first.http(), "after_total");
     let grown = Cluster::of(first, 2, SETTINGS);
@@ -120,14 +136,9 @@ fn a_cluster_is_backed_up_under_load_and_grows_again_from_what_was_restored() {
             replicas[0].is_some() && replicas[0] == replicas[1]
         });
     }
-    assert!(lines(&grown.node(1).http(), "before_total") == before);
+    assert!(lines(&grown.node(1).http(), "before_total") == *before);
     assert!(lines(&grown.node(1).http(), "after_total") == after);
-    // the two clusters know nothing of each other
-    let ids = [&cluster, &grown].map(|c| c.node(0).http().data("/api/v1/cluster", &[])["id"].clone());
-    assert_ne!(ids[0], ids[1]);
-    for node in (0..3).map(|at| cluster.node(at)).chain((0..2).map(|at| grown.node(at))) {
-        assert!(!node.log().contains("panicked"), "{}", node.log());
-    }
+    grown
 }
 
 /// The files of a backup.

@@ -65,16 +65,12 @@ pub async fn run_backup(args: BackupArgs, global: &Global) -> ExitCode {
         Ok(taken) => {
             let manifest = &taken.manifest;
             eprintln!(
-                "backed up {} shards of cluster {}: {}, verified, in {} to {}",
+                "backed up {} shards of cluster {} to {}: {}, read back and whole{}",
                 manifest.shards.len(),
                 manifest.cluster,
-                megabytes(manifest.file_bytes(), began.elapsed()),
                 args.to.display(),
-                if taken.repeats > 0 {
-                    format!("; {} were begun again", taken.repeats)
-                } else {
-                    String::new()
-                },
+                megabytes(manifest.file_bytes(), began.elapsed()),
+                if taken.repeats > 0 { format!("; begun again: {}", taken.repeats) } else { String::new() },
             );
             ExitCode::SUCCESS
         }

@@ -67,10 +67,12 @@ impl Setup {
         let transport = Arc::new(self.peers.clone());
         let group =
             Group::start(GroupId::of_shard(id), node, &self.log, machine.clone(), transport, options).await?;
-        if !group.is_initialized() && self.founding.load(SeqCst) {
+        let begun = !group.is_initialized() && self.founding.load(SeqCst);
+        if begun {
             group.initialize_alone().await?;
         }
-        if group.status().voters == [node] {
+        // the status tells of its first voter a moment later
+        if begun || group.status().voters == [node] {
             group.wait_ready(Duration::from_secs(600)).await?;
             if restored && group.status().purged.is_none() {
                 hide_log(id, &group).await?;

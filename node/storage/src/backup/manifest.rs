@@ -81,14 +81,16 @@ impl Manifest {
             }
             Err(e) => return Err(e.into()),
         };
-        let versions: Versions = serde_json::from_slice(&text).map_err(|e| refused(dir, e.to_string()))?;
+        let damaged =
+            |e: serde_json::Error| refused(dir, format!("{NAME} is damaged: {e}; use another backup"));
+        let versions: Versions = serde_json::from_slice(&text).map_err(damaged)?;
         if versions.format > FORMAT || versions.values > frame::VERSION {
             return Err(refused(
                 dir,
                 "it was made by a newer version; restore it with that version of plimsoll",
             ));
         }
-        let manifest: Self = serde_json::from_slice(&text).map_err(|e| refused(dir, e.to_string()))?;
+        let manifest: Self = serde_json::from_slice(&text).map_err(damaged)?;
         // Names come from a file that anybody may have edited.
         let plain = |f: &File| Path::new(&f.name).file_name().is_some_and(|n| n == f.name.as_str());
         if manifest.files.iter().all(plain) {
