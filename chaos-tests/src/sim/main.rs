@@ -21,6 +21,9 @@ struct Args {
     /// Print what happens.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Print only the hash of what happens, to compare runs.
+    #[arg(long, requires = "seed", conflicts_with = "trace")]
+    hash: bool,
     /// Simulations at a time; each has one thread.
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     threads: usize,
@@ -28,6 +31,10 @@ struct Args {
 
 fn main() {
     let args = Args::parse();
+    if let (true, Some(seed)) = (args.hash, args.seed) {
+        let (hash, lines) = sim::run(seed, false).trace;
+        return println!("{hash:016x} of {lines} lines");
+    }
     let (from, seeds) = args.seed.map_or((args.from, args.seeds), |seed| (seed, 1));
     let started = Instant::now();
     let next = AtomicU64::new(from);

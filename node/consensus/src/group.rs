@@ -107,8 +107,14 @@ impl Group {
             let stored = (state.vote().map_or(0, |vote| vote.leader_id.term), state.last());
             let applier =
                 Applier::new(Arc::clone(&machine), state, position, Arc::clone(&progress), log.blocking());
-            let append_timeout = Duration::from_millis(options.append_timeout_ms);
-            let peers = Peers { group: id, node, transport, append_timeout, blocking: log.blocking() };
+            let peers = Peers {
+                group: id,
+                node,
+                transport,
+                append_timeout: Duration::from_millis(options.append_timeout_ms),
+                snapshot_stall: Duration::from_millis(options.snapshot_stall_ms),
+                blocking: log.blocking(),
+            };
             let raft = Raft::new(node.0, Arc::new(config), peers, store, applier).await.map_err(|fatal| {
                 let reason = progress.failed.get().cloned();
                 Error::Stopped { group: id, reason: reason.unwrap_or_else(|| fatal.to_string()) }

@@ -48,6 +48,9 @@ pub struct Options {
     /// How long an append to a member may take before it is sent anew, in milliseconds. Heartbeats go beside
     /// appends and do not wait for them.
     pub append_timeout_ms: u64,
+    /// How long nothing of a snapshot may move, or its answer be missing after the last piece, before it is sent
+    /// anew, in milliseconds. The answer includes the time in which the peer puts the state in place.
+    pub snapshot_stall_ms: u64,
     /// The largest command in bytes.
     pub max_command_bytes: usize,
     /// Bytes of commands that may wait for their entries; beyond, proposals are refused as busy.
@@ -66,6 +69,8 @@ impl Default for Options {
             // An append ends with an fsync over there: a time-out within what a loaded disk takes would send
             // the same entries again and again. A dead connection ends it sooner.
             append_timeout_ms: 2000,
+            // Far above what putting a large state in place takes: a second try sends all of it again.
+            snapshot_stall_ms: 60_000,
             max_command_bytes: 32 << 20,
             max_waiting_bytes: 64 << 20,
             keep_for_peers: 20_000,

@@ -20,7 +20,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Pieces of a snapshot that wait for the transport; each is about a MiB.
 const SNAPSHOT_PIECES: usize = 4;
@@ -31,6 +31,7 @@ pub(crate) struct Peers {
     pub(crate) node: NodeId,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) append_timeout: Duration,
+    pub(crate) snapshot_stall: Duration,
     pub(crate) blocking: Blocking,
 }
 
@@ -41,13 +42,22 @@ pub(crate) struct Peer {
     transport: Arc<dyn Transport>,
     /// How long an append may take; a heartbeat goes by openraft's limit.
     append_timeout: Option<Duration>,
+    /// How long a snapshot may stand still.
+    snapshot_stall: Duration,
     blocking: Blocking,
 }
 
 impl Peers {
     fn peer(&self, target: u64, append_timeout: Option<Duration>) -> Peer {
-        let (transport, to) = (Arc::clone(&self.transport), NodeId(target));
-        Peer { group: self.group, node: self.node, to, transport, append_timeout, blocking: self.blocking }
+        Peer {
+            group: self.group,
+            node: self.node,
+            to: NodeId(target),
+            transport: Arc::clone(&self.transport),
+            append_timeout,
+            snapshot_stall: self.snapshot_stall,
+            blocking: self.blocking,
+        }
     }
 }
 
@@ -148,10 +158,20 @@ impl RaftNetworkV2<Types> for Peer {
         let source = opened.map_err(|error| failed(&error))?;
         let head = wire::snapshot_head(&vote, source.position().to_vec());
         let (sender, receiver) = mpsc::channel(SNAPSHOT_PIECES);
-        let reading = tokio::spawn(snapshot::send(source, sender, self.blocking));
+        let (moved, movement) = watch::channel(());
+        let reading = tokio::spawn(snapshot::send(source, sender, moved, self.blocking));
         let sending = self.transport.send_snapshot(self.to, self.group, head, receiver);
+        // openraft sets no limit here, and sends this peer nothing else before it has an answer: a lost one would
+        // leave the peer behind for good.
+        let stalled = pin!(snapshot::stalled(movement, self.snapshot_stall));
+        let sending = select(sending, stalled);
         let answer = match select(sending, pin!(cancel)).await {
-            Either::Left((answer, _)) => answer,
+            Either::Left((Either::Left((answer, _)), _)) => answer,
+            Either::Left((Either::Right(_), _)) => {
+                let stall = self.snapshot_stall;
+                let reason = format!("{} has not answered a snapshot for {stall:?}", self.to);
+                return Err(failed(&crate::MachineError::new(reason)));
+            }
             Either::Right((closed, _)) => return Err(StreamingError::Closed(closed)),
         };
         let read = reading.await.unwrap_or_else(|error| Err(crate::MachineError::new(error)));

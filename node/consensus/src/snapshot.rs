@@ -6,7 +6,9 @@ use crate::position::Position;
 use crate::raft::SnapshotMeta;
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::sync::watch;
 
 /// Pieces of the largest snapshot in a simulation.
 const SIMULATED_PIECES: usize = 1024;
@@ -62,10 +64,11 @@ impl SnapshotSource for Arriving {
     }
 }
 
-/// Sends all of `source` and the empty piece that ends it; stops when nobody listens.
+/// Sends all of `source` and the empty piece that ends it; stops when nobody listens. Tells `moved` of every piece.
 pub(crate) async fn send(
     mut source: Box<dyn SnapshotSource>,
     pieces: mpsc::Sender<Bytes>,
+    moved: watch::Sender<()>,
     blocking: Blocking,
 ) -> Result<(), MachineError> {
     loop {
@@ -77,9 +80,21 @@ pub(crate) async fn send(
         if !piece.is_empty() && pieces.send(piece).await.is_err() {
             return Ok(());
         }
+        moved.send_replace(());
     }
     let _ = pieces.send(Bytes::new()).await;
     Ok(())
+}
+
+/// Waits until nothing has moved for `limit`; after the last piece that is how long the answer may take.
+pub(crate) async fn stalled(mut movement: watch::Receiver<()>, limit: Duration) {
+    loop {
+        match tokio::time::timeout(limit, movement.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return tokio::time::sleep(limit).await,
+            Err(_) => return,
+        }
+    }
 }
 
 /// Lets `machine` stage what arrives.

@@ -3,11 +3,16 @@
 mod machine;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use machine::{Disk, Keeper};
-use plimsoll_consensus::{Error, Group, GroupId, InProcess, Log, LogOptions, Options, Outcome, Read};
+use plimsoll_consensus::{
+    Error, Group, GroupId, InProcess, Log, LogOptions, Options, Outcome, Read, Transport, TransportError,
+};
 use plimsoll_model::NodeId;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 
 const GROUP: GroupId = GroupId::OWNERSHIP;
 const LIMIT: Duration = Duration::from_secs(30);
@@ -302,4 +307,59 @@ async fn members_that_all_restart_lose_nothing() {
             cluster.wait_applied(index, &commands(0..done)).await;
         }
     }
+}
+
+/// Delivers everything, but never answers the first snapshot.
+struct LosesAnAnswer {
+    inner: Arc<dyn Transport>,
+    snapshots: Arc<AtomicUsize>,
+}
+
+impl Transport for LosesAnAnswer {
+    fn call(
+        &self,
+        to: NodeId,
+        group: GroupId,
+        request: Bytes,
+    ) -> BoxFuture<'_, Result<Bytes, TransportError>> {
+        self.inner.call(to, group, request)
+    }
+
+    fn send_snapshot(
+        &self,
+        to: NodeId,
+        group: GroupId,
+        head: Bytes,
+        pieces: mpsc::Receiver<Bytes>,
+    ) -> BoxFuture<'_, Result<Bytes, TransportError>> {
+        let is_first = self.snapshots.fetch_add(1, Ordering::Relaxed) == 0;
+        let sent = self.inner.send_snapshot(to, group, head, pieces);
+        Box::pin(async move {
+            let answer = sent.await;
+            if is_first { std::future::pending().await } else { answer }
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_whose_answer_is_lost_is_sent_again() {
+    let net = InProcess::new();
+    let snapshots = Arc::<AtomicUsize>::default();
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::open(dir.path(), LogOptions::default()).expect("opens");
+    let machine = Keeper::on(&Arc::<Disk>::default());
+    let transport = Arc::new(LosesAnAnswer { inner: net.of(id(0)), snapshots: snapshots.clone() });
+    let options = Options { snapshot_stall_ms: 500, ..options() };
+    let leader = Group::start(GROUP, id(0), &log, machine, transport, options).await.expect("starts");
+    net.connect(&leader);
+    leader.initialize_alone().await.expect("initializes");
+    leader.wait_ready(LIMIT).await.expect("leads");
+    propose(&leader, 0..300).await;
+    leader.checkpoint().await.expect("a checkpoint");
+    let cluster = Cluster { nodes: vec![node(&net, 1).await], net };
+    leader.add_learner(id(1)).await.expect("adds");
+    propose(&leader, 300..320).await;
+    leader.wait_caught_up(id(1), LIMIT).await.expect("catches up");
+    cluster.wait_applied(0, &commands(0..320)).await;
+    assert!(snapshots.load(Ordering::Relaxed) > 1);
 }

@@ -113,6 +113,8 @@ fn options(host: usize, world: &Shared) -> Options {
         heartbeat_ms: by_clock(default.heartbeat_ms),
         election_min_ms: by_clock(default.election_min_ms),
         election_max_ms: by_clock(default.election_max_ms),
+        // Snapshots are small here, and turmoil does not send again what it loses.
+        snapshot_stall_ms: by_clock(5000),
         keep_for_peers: world.plan.keep_for_peers,
         ..default
     }
