@@ -36,7 +36,7 @@ pub fn unavailable() -> Option<String> {
 }
 
 impl Network {
-    /// Makes the bridge and a namespace for each of [`NODES`] nodes.
+    /// Makes the bridge and a namespace for each of `NODES` nodes.
     pub fn new() -> Self {
         // Apart from other runs on this machine, and short: names of interfaces have fifteen characters at most.
         let id = std::process::id() % 10_000;

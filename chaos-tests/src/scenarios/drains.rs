@@ -65,11 +65,11 @@ fn post(world: &World, what: &str, parameters: &[(&str, &str)]) -> (u16, String)
 
 /// Replicas that a node votes in.
 fn held(world: &World, id: &str) -> Option<usize> {
-    let view = world.cluster.view()?;
+    let (view, id) = (world.cluster.view()?, id.parse().ok());
     let shards = view["shards"].as_array()?;
     let votes = |shard: &&serde_json::Value| {
         let members = ["voters", "learners", "replicas"].into_iter().filter_map(|key| shard[key].as_array());
-        members.flatten().any(|node| node.to_string() == id)
+        members.flatten().any(|node| node.as_u64() == id)
     };
     Some(shards.iter().filter(votes).count())
 }

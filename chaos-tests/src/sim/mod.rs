@@ -3,7 +3,7 @@
 //! Owns: the simulated hosts and what goes wrong with them, the model that shards replicate, the invariants.
 //! Does not own: consensus, ownership, placement and the walk of shards: those are the node's own.
 //!
-//! In reading order: a seed chooses a [`plan`]; a [`host`] is a node whose surroundings are simulated; a `client`
+//! In reading order: a seed chooses a `plan`; a `host` is a node whose surroundings are simulated; a `client`
 //! writes and reads; `faults` come and go; `invariants` watch; the [`trace`] tells, and its hash proves that a seed
 //! repeats a run.
 

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use plimsoll_consensus::carries_entries;
 use plimsoll_model::NodeId;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Entries of an election or a change of members are smaller; batches of samples are larger.
 const SMALL_BYTES: usize = 512;
@@ -23,6 +23,8 @@ pub struct NodeDoor {
     pub metadata: Arc<Metadata>,
     /// Whether the disk takes more.
     pub disk: Health,
+    /// Turns true when the node ends.
+    pub stopping: watch::Receiver<bool>,
     /// What it says of itself.
     pub report: Arc<dyn Fn() -> Report + Send + Sync>,
 }
@@ -34,6 +36,10 @@ impl Handler for NodeDoor {
 
     fn cluster(&self) -> String {
         self.shards.cluster().id()
+    }
+
+    fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.clone()
     }
 
     fn handle(

@@ -102,7 +102,7 @@ impl Node {
             fault,
             maintenance: Arc::new(Semaphore::new(1)),
         };
-        let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender).await?;
+        let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender.clone()).await?;
         let guards = (access.clone(), disk.clone());
         let app = assemble(&settings, (&database, &log), guards, &shards, report.clone(), recorder, started)
             .await?;
@@ -112,7 +112,13 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let address = ports.address;
         let metadata = app.metadata.clone();
-        let door = NodeDoor { shards: shards.clone(), metadata, disk, report: report.clone() };
+        let door = NodeDoor {
+            shards: shards.clone(),
+            metadata,
+            disk,
+            stopping: stopping.clone(),
+            report: report.clone(),
+        };
         let servers = ports.serve(&app, &access, Arc::new(door), stopping);
         tasks.push(watch_peers(&shards, report));
         tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
@@ -130,7 +136,7 @@ impl Node {
         }
         tasks.push(tokio::spawn(replicas.keep()));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
-        tasks.push(tokio::spawn(cluster.clone().announce(applicant)));
+        tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
         let placement = placement::Args {
             shards,

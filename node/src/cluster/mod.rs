@@ -23,10 +23,11 @@ use bytes::Bytes;
 use machine::Ownership;
 use plimsoll_consensus::{Error as Consensus, Group, GroupId, Log, Options, SmallMachine};
 use plimsoll_model::{NodeId, ShardId};
-use plimsoll_ownership::{Action, Command, NodeState, Reply, State};
+use plimsoll_ownership::{Action, Command, NodeState, Refusal, Reply, State};
 use plimsoll_storage::Database;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 
 /// Replicas of a shard once there are enough nodes.
 const REPLICATION: u8 = 3;
@@ -191,7 +192,8 @@ impl Cluster {
     }
 
     /// Tells the cluster, until it has heard, where this node is now and that it takes part.
-    pub async fn announce(self, applicant: Applicant) {
+    /// A node that was removed meanwhile ends through `fatal`.
+    pub async fn announce(self, applicant: Applicant, fatal: mpsc::Sender<String>) {
         let me = self.node_id();
         let author = me.to_string();
         loop {
@@ -212,7 +214,13 @@ impl Cluster {
                 }
                 _ => return,
             };
-            if let Err(e) = self.change(&author, action).await {
+            let changed = self.change(&author, action).await;
+            if let Err(Error::Refused(removed @ Refusal::NodeRemoved(_))) = &changed {
+                // the node is ending already when nobody listens
+                let _ = fatal.send(removed.to_string()).await;
+                return;
+            }
+            if let Err(e) = changed {
                 tracing::info!(error = %e, "the cluster does not know yet where this node is");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

@@ -133,7 +133,14 @@ async fn serve<H: Handler>(
     let out = tokio::spawn(send_answers(ready, packets));
     let bytes = Arc::new(Semaphore::new(BYTES_AT_A_TIME));
     let places = Arc::new(Semaphore::new(AT_A_TIME));
-    while let Ok(Some(packet)) = inbound.message().await {
+    let mut stopping = handler.stopping();
+    loop {
+        let packet = tokio::select! {
+            packet = inbound.message() => packet,
+            // an error says that the node is gone, which is a stop too
+            _ = stopping.wait_for(|stop| *stop) => break,
+        };
+        let Ok(Some(packet)) = packet else { break };
         for message in packet.messages {
             let weight = (message.body.len()).min(BYTES_AT_A_TIME) as u32;
             let (Ok(place), Ok(room)) =

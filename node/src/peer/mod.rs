@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 use throttle::Throttle;
 use tokio::sync::mpsc;
+use tokio::sync::watch::Receiver as Watched;
 use tonic::transport::{Channel, Endpoint};
 
 /// Version of what peers say to each other.
@@ -76,6 +77,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// The cluster that callers must belong to.
     fn cluster(&self) -> String;
+
+    /// Turns true when the node ends: connections of peers are closed then, which would otherwise stay for ever.
+    fn stopping(&self) -> Watched<bool>;
 
     /// Answers a message; an error's bytes are told to the asker.
     fn handle(

@@ -114,7 +114,8 @@ pub fn places(state: &State, voters: &dyn Fn(ShardId) -> Option<Vec<NodeId>>, mo
         let (mut replicas, mut leader) = (place.replicas, place.leader);
         if moved {
             let must = must_move(state, shard, replicas.len());
-            if (holds_back && !must) || !settled(shard) && !must || on_their_way >= moves {
+            let may = must || (!holds_back && settled(shard));
+            if !may || on_their_way >= moves {
                 continue;
             }
             on_their_way += 1;

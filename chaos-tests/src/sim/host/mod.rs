@@ -271,7 +271,8 @@ impl Host {
             Group::start(id, self.node, &self.log, replicated, self.net.clone(), self.options.clone()).await;
         let group = match started {
             Ok(group) => group,
-            Err(plimsoll_consensus::Error::LogBroken { .. }) => return,
+            // a disk that broke meanwhile ends the host, as it ends a node
+            Err(_) if self.log.broken().is_some() => return,
             Err(error) => return self.world.check(Err(format!("{id} cannot be started: {error}"))),
         };
         if new && group.initialize_alone().await.is_err() {
