@@ -34,22 +34,15 @@ pub async fn start(args: StartArgs) -> anyhow::Result<()> {
     let node = Node::start(settings.clone()).await?;
     let scheme = if settings.tls.cert.is_some() { "https" } else { "http" };
     eprintln!("plimsoll is ready: {scheme}://{}  (data in {})", node.address(), node.data_dir().display());
-    run_until_stopped(node, None).await
+    run_until_stopped(node).await
 }
 
-/// Runs `node` until SIGINT, SIGTERM, a fatal error, or `limit`; then stops it in good order.
-pub async fn run_until_stopped(mut node: Node, limit: Option<Duration>) -> anyhow::Result<()> {
+/// Runs `node` until SIGINT, SIGTERM or a fatal error; then stops it in good order.
+async fn run_until_stopped(mut node: Node) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let over = async {
-        match limit {
-            Some(limit) => tokio::time::sleep(limit).await,
-            None => std::future::pending().await,
-        }
-    };
     let fatal = tokio::select! {
         _ = tokio::signal::ctrl_c() => None,
         _ = terminate.recv() => None,
-        () = over => None,
         fatal = node.fatal() => Some(fatal),
     };
     if let Some(reason) = &fatal {

@@ -53,8 +53,6 @@ pub enum Kind {
     Change = 6,
     /// Who belongs to a shard's group, as its leader knows.
     Members = 7,
-    /// Hand the leadership of this shard to another node.
-    Transfer = 8,
     /// What a read elsewhere must have applied to be as good as one at the leader.
     ReadIndex = 9,
     /// The types and help texts of metrics that a node knows.
@@ -63,8 +61,8 @@ pub enum Kind {
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
-        use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex, Transfer};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, Transfer, ReadIndex, Metadata]
+        use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex};
+        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }

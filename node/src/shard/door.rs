@@ -6,11 +6,7 @@ use crate::placement::Members;
 use bytes::Bytes;
 use plimsoll_consensus::{Group, GroupId, Read};
 use plimsoll_model::{NodeId, ShardId};
-use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// How long a leader waits for its successor.
-const TRANSFER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Answers peers for the shards, and for every raft group.
 #[derive(Clone)]
@@ -34,7 +30,6 @@ impl ShardDoor {
             Kind::Append => self.append(group, body).await,
             Kind::Members => self.members(group).await,
             Kind::ReadIndex => self.read_index(group, &body).await,
-            Kind::Transfer => self.transfer(group, &body).await,
             _ => Err(Bytes::from_static(b"not a request about a shard")),
         }
     }
@@ -77,13 +72,6 @@ impl ShardDoor {
         let read = if body.first() == Some(&1) { Read::Index } else { Read::Lease };
         group.read_barrier(read).await.map_err(text)?;
         Ok(Bytes::copy_from_slice(&group.status().committed.unwrap_or(0).to_le_bytes()))
-    }
-
-    async fn transfer(&self, number: u64, body: &[u8]) -> Result<Bytes, Bytes> {
-        let group = self.group(number)?;
-        let to: u64 = postcard::from_bytes(body).map_err(text)?;
-        group.transfer(NodeId(to), TRANSFER_LIMIT).await.map_err(text)?;
-        Ok(Bytes::new())
     }
 }
 
