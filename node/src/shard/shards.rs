@@ -105,6 +105,16 @@ impl Shards {
         }
     }
 
+    /// Whether what is done once in the cluster under the name `key` (evaluate a rule group, scrape a target, send a
+    /// report) is to be done by this node: by the one that leads the shard of the key's hash. Leadership moves it to
+    /// another node when this one dies. For the moment of a fail-over nobody may do it; never two for longer than a
+    /// lease.
+    pub fn is_my_duty(&self, key: &str) -> bool {
+        let shard = ShardId::of_key(key, self.0.count);
+        let live = self.local(shard).and_then(|s| s.live().ok());
+        live.is_some_and(|live| live.group.leads_by_lease())
+    }
+
     /// Shards that nobody is known to lead.
     pub fn leaderless(&self) -> Vec<ShardId> {
         self.all().filter(|id| self.leader(*id).is_none()).collect()

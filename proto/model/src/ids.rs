@@ -22,6 +22,11 @@ impl ShardId {
     pub fn of_hash(hash: u64, shards: u16) -> Self {
         Self(((u128::from(hash) * u128::from(shards)) >> 64) as u16)
     }
+
+    /// The shard whose leader does what is done once in the cluster under the name `key`.
+    pub fn of_key(key: &str, shards: u16) -> Self {
+        Self::of_hash(xxhash_rust::xxh3::xxh3_64(key.as_bytes()), shards)
+    }
 }
 
 impl SeriesRef {
