@@ -3,18 +3,21 @@
 //! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
 //! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
 //! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
-//! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
+//! and what comes of them. [`formats`]: export and import, blocks and remote read of Prometheus. [`client`]: the library in
+//! programs. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
 
 mod access;
 mod backup;
 mod cli;
+mod client;
 mod cluster;
 mod cluster_cli;
 mod demo;
 mod disk;
 mod durability;
 mod fixture;
+mod formats;
 mod grafana;
 mod hostile;
 mod ingest;
