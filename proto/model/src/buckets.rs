@@ -207,9 +207,15 @@ mod tests {
 
     #[test]
     fn bounds_are_powers_of_the_base() {
-        for (index, schema, want) in
-            [(1, 0, 1.0), (2, 0, 2.0), (0, 0, 0.5), (2, -2, 16.0), (2, 1, 2f64.sqrt()), (3, 1, 2.0), (1025, 8, 16.0)]
-        {
+        for (index, schema, want) in [
+            (1, 0, 1.0),
+            (2, 0, 2.0),
+            (0, 0, 0.5),
+            (2, -2, 16.0),
+            (2, 1, 2f64.sqrt()),
+            (3, 1, 2.0),
+            (1025, 8, 16.0),
+        ] {
             assert_eq!(lower_bound(index, schema), want);
         }
         assert_eq!((lower_bound(i64::MIN, 8), lower_bound(i64::MAX, -4)), (0.0, f64::INFINITY));

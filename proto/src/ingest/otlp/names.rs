@@ -29,7 +29,7 @@ impl Naming {
     /// The name of a metric with `unit`. `counter` says that it only rises, `gauge` that it is a plain value.
     pub(super) fn metric(self, name: &str, unit: &str, counter: bool, gauge: bool) -> String {
         match self {
-            Self::Prometheus => join(tokens(name), unit, counter, gauge),
+            Self::Prometheus => join(name, unit, counter, gauge),
             Self::Underscores => underscored_metric(name),
             Self::Suffixes => suffixed(name, unit, counter, gauge),
             Self::Untouched => name.to_owned(),
@@ -81,8 +81,12 @@ fn tokens(name: &str) -> Vec<&str> {
     name.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter(|t| !t.is_empty()).collect()
 }
 
-fn join(mut tokens: Vec<&str>, unit: &str, counter: bool, gauge: bool) -> String {
+fn join(name: &str, unit: &str, counter: bool, gauge: bool) -> String {
     let (main, per) = unit_words(unit);
+    let mut tokens = tokens(name);
+    if tokens.is_empty() {
+        return String::new();
+    }
     if !main.is_empty() && !tokens.contains(&main.as_str()) {
         tokens.push(&main);
     }
@@ -226,7 +230,8 @@ mod tests {
     #[test]
     fn the_other_ways_change_less() {
         let all = |name: &str, unit: &str| {
-            [Naming::Underscores, Naming::Suffixes, Naming::Untouched].map(|n| n.metric(name, unit, true, false))
+            [Naming::Underscores, Naming::Suffixes, Naming::Untouched]
+                .map(|n| n.metric(name, unit, true, false))
         };
         assert_eq!(all("a.b", "s"), ["a_b", "a.b_seconds_total", "a.b"]);
         assert_eq!(all("a_seconds_total", "s"), ["a_seconds_total"; 3]);
