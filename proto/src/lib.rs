@@ -10,6 +10,7 @@ pub mod convert;
 pub mod escape;
 pub mod exposition;
 pub mod ingest;
+pub mod raw;
 
 /// Plimsoll's own gRPC API.
 #[allow(missing_docs, clippy::all)]
