@@ -339,6 +339,7 @@ async fn assemble(
         retention_ms: millis(settings.storage.retention.duration()),
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
+        otlp: super::otlp::options(&settings.otlp),
     };
     let actors = std::thread::available_parallelism().map_or(2, |n| n.get()).min(8);
     let metadata = Arc::new(Metadata::default());
