@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 
 /// Key of the saved metric metadata in the column family `node`.
 const METADATA_KEY: &[u8] = b"metric-metadata";
+/// Key of the row that is written to see whether the store takes writes.
+const PROBE_KEY: &[u8] = b"probe";
 /// How often changed metadata is saved.
 const METADATA_INTERVAL: Duration = Duration::from_secs(60);
 /// Bytes of batches in flight a shard. A collector's whole credit may go to one shard.
@@ -67,7 +69,7 @@ impl Node {
         let recorder = telemetry::install_metrics()?;
         let (fatal_sender, fatal) = mpsc::channel(4);
         let (database, log) = open_stores(&folder, &settings, fatal_sender.clone()).await?;
-        let (disk, disk_watch) = watch_disk(&folder, &settings, log.clone());
+        let (disk, disk_watch) = watch_disk(&folder, &settings, (&database, &log));
         let mut tasks = vec![disk_watch, tokio::spawn(access.clone().watch())];
         let (shards, applicant) = enter(&settings, (&database, &log), &access, &ports).await?;
         let cluster = shards.cluster().clone();
@@ -337,6 +339,7 @@ async fn assemble(
         retention_ms: millis(settings.storage.retention.duration()),
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
+        otlp: super::otlp::options(&settings.otlp),
     };
     let actors = std::thread::available_parallelism().map_or(2, |n| n.get()).min(8);
     let metadata = Arc::new(Metadata::default());
@@ -361,12 +364,18 @@ async fn assemble(
 }
 
 /// Begins to watch the disk; a node on a full one starts read-only.
-fn watch_disk(folder: &Folder, settings: &Settings, log: Log) -> (disk::Health, JoinHandle<()>) {
+fn watch_disk(
+    folder: &Folder,
+    settings: &Settings,
+    (database, log): (&Arc<plimsoll_storage::Database>, &Log),
+) -> (disk::Health, JoinHandle<()>) {
+    let (database, log) = (database.clone(), log.clone());
     let watch = disk::Watch {
         folders: vec![folder.store(), folder.log()],
         min_free: settings.storage.min_free_disk.bytes(),
         measure: Arc::new(disk::measure),
         stalled: Arc::new(move || log.stalled_for()),
+        probe: Arc::new(move || database.put(PROBE_KEY, &[]).map_err(|e| e.to_string())),
     };
     let health = disk::Health::default();
     let judge = watch.first(&health);

@@ -14,6 +14,7 @@ mod error;
 mod export;
 mod grpc;
 mod json;
+mod otlp;
 mod pages;
 mod params;
 mod query;
@@ -109,6 +110,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
             get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
         )
         .route("/api/v1/tokens/{name}", delete(tokens::revoke))
+        .merge(otlp::routes())
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
