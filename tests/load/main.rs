@@ -4,6 +4,7 @@
 
 mod bench;
 mod cluster;
+mod export;
 mod profiles;
 mod queries;
 mod replay;
@@ -32,6 +33,8 @@ enum Command {
     Bench(BenchArgs),
     /// Three nodes against one: CPU, latency, pushdown, growing to four
     Cluster(ClusterArgs),
+    /// All samples out again, against VictoriaMetrics and promtool
+    Export(ExportArgs),
     /// Send a data set to a server that runs
     Send(SendArgs),
     /// Ask a server that runs, and compare its answers with another's
@@ -71,6 +74,16 @@ struct ClusterArgs {
 }
 
 #[derive(Args)]
+struct ExportArgs {
+    /// Divide the number of targets by this, for a quick look
+    #[arg(long, default_value_t = 1)]
+    divide: usize,
+    /// Page whose table is replaced; without it it goes to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct SendArgs {
     #[arg(long, value_enum)]
     profile: Profile,
@@ -103,6 +116,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench(args),
         Command::Cluster(args) => measure_cluster(&args),
+        Command::Export(args) => measure_export(&args),
         Command::Send(args) => send(&args),
         Command::Ask(args) => ask(&args),
     }
@@ -143,6 +157,17 @@ fn measure_cluster(args: &ClusterArgs) -> Result<()> {
     println!("{table}");
     if let Some(path) = &args.page {
         page::replace(path, "table of plimsoll-load cluster", &table)?;
+        eprintln!("wrote the table to {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure_export(args: &ExportArgs) -> Result<()> {
+    let table = export::run(&export::Plan { divide: args.divide.max(1), end: now() })?;
+    let table = format!("Measured on {}.\n\n{table}", report::machine());
+    println!("{table}");
+    if let Some(path) = &args.page {
+        page::replace(path, "table of plimsoll-load export", &table)?;
         eprintln!("wrote the table to {}", path.display());
     }
     Ok(())
