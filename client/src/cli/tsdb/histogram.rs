@@ -220,3 +220,137 @@ impl State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bits_writer::Writer;
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+
+    /// A sample: time, zero count, sum, and the counts of three buckets above zero and one below.
+    type Row = (i64, u32, f64, [u32; 4]);
+
+    fn head(rows: &[Row]) -> Writer {
+        let mut out = Writer::default();
+        out.put(rows.len() as u64, 16);
+        out.put(0, 8);
+        // A threshold of 2^-3 is told as 0.5 * 2^(241 - 243).
+        out.put(241, 8);
+        out.small(-2, true);
+        out.small(2, false);
+        for (length, offset) in [(2, -3), (1, 4)] {
+            out.small(length, false);
+            out.small(offset, true);
+        }
+        out.small(1, false);
+        out.small(1, false);
+        out.small(7, true);
+        out
+    }
+
+    fn count(row: &Row) -> i64 {
+        i64::from(row.1) + row.3.iter().map(|n| i64::from(*n)).sum::<i64>()
+    }
+
+    /// Whole counts as they are told: all, zero bucket, then each bucket less the one before it on its side.
+    fn told(row: &Row) -> [i64; 6] {
+        let b = row.3.map(i64::from);
+        [count(row), i64::from(row.1), b[0], b[1] - b[0], b[2] - b[1], b[3]]
+    }
+
+    fn whole_chunk(rows: &[Row]) -> Vec<u8> {
+        let mut out = head(rows);
+        let mut window = (99, 0);
+        let step = |n: usize| rows[n].0.wrapping_sub(rows[n - 1].0);
+        let change = |n: usize, i: usize| told(&rows[n])[i] - told(&rows[n - 1])[i];
+        for (n, row) in rows.iter().enumerate() {
+            match n {
+                0 => out.small(row.0, true),
+                1 => out.small(step(1), false),
+                _ => out.small(step(n).wrapping_sub(step(n - 1)), true),
+            }
+            for i in 0..6 {
+                if i == 2 {
+                    match n {
+                        0 => out.put(row.2.to_bits(), 64),
+                        _ => out.value(rows[n - 1].2, row.2, &mut window),
+                    }
+                }
+                match n {
+                    0 => out.small(told(row)[i], i >= 2),
+                    1 => out.small(change(1, i), true),
+                    _ => out.small(change(n, i) - change(n - 1, i), true),
+                }
+            }
+        }
+        out.bytes
+    }
+
+    fn float_chunk(rows: &[Row]) -> Vec<u8> {
+        let mut out = head(rows);
+        let mut windows = [(99, 0); 7];
+        let step = |n: usize| if n == 0 { 0 } else { rows[n].0.wrapping_sub(rows[n - 1].0) };
+        let values = |row: &Row| {
+            let b = row.3.map(f64::from);
+            [count(row) as f64, f64::from(row.1), row.2, b[0], b[1], b[2], b[3]]
+        };
+        for (n, row) in rows.iter().enumerate() {
+            match n {
+                0 => out.small(row.0, true),
+                _ => out.small(step(n).wrapping_sub(step(n - 1)), true),
+            }
+            for (i, value) in values(row).into_iter().enumerate() {
+                match n {
+                    0 => out.put(value.to_bits(), 64),
+                    _ => out.value(values(&rows[n - 1])[i], value, &mut windows[i]),
+                }
+            }
+        }
+        out.bytes
+    }
+
+    fn expected(row: &Row) -> Sample {
+        let b = row.3.map(f64::from);
+        let histogram = Histogram {
+            schema: -2,
+            zero_threshold: 0.125,
+            zero_count: f64::from(row.1),
+            count: count(row) as f64,
+            sum: row.2,
+            positive_spans: vec![Span { offset: -3, length: 2 }, Span { offset: 4, length: 1 }],
+            positive_buckets: b[..3].to_vec(),
+            negative_spans: vec![Span { offset: 7, length: 1 }],
+            negative_buckets: vec![b[3]],
+            ..Histogram::default()
+        };
+        (row.0, Arc::new(histogram))
+    }
+
+    fn rows() -> impl Strategy<Value = Vec<Row>> {
+        let row =
+            (1..100_000i64, any::<u32>(), -1e9..1e9f64, [any::<u32>(), 0..9u32, any::<u32>(), 0..300u32]);
+        vec(row, 1..30).prop_map(|mut rows| {
+            // Distances become times.
+            let mut at = 1_700_000_000_000;
+            for row in &mut rows {
+                at += row.0;
+                row.0 = at;
+            }
+            rows
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whole_and_fractional_counts_come_back(rows in rows()) {
+            let wanted: Vec<_> = rows.iter().map(expected).collect();
+            prop_assert_eq!(histograms(&whole_chunk(&rows), false), Ok(wanted.clone()));
+            prop_assert_eq!(histograms(&float_chunk(&rows), true), Ok(wanted));
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in vec(any::<u8>(), 0..300), floats in any::<bool>()) {
+            let _ = histograms(&bytes, floats);
+        }
+    }
+}

@@ -10,6 +10,8 @@
 //! compared.
 
 mod bits;
+#[cfg(test)]
+mod bits_writer;
 mod block;
 mod bytes;
 mod histogram;
