@@ -173,7 +173,7 @@ impl Import {
                 }
                 Source::Blocks(Box::new(blocks::Blocks::open(&self.file, filter, from, chunk_bytes)?))
             }
-            Form::RemoteRead => Source::RemoteRead(Box::new(self.remote_read(global)?.from(from))),
+            Form::RemoteRead => Source::RemoteRead(Box::new(self.remote_read(global)?.behind(from))),
             form => Source::Text(text::TextLines::open(&self.file, form, from, chunk_bytes)?),
         })
     }

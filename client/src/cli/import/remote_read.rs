@@ -34,7 +34,7 @@ pub(super) struct RemoteRead {
 }
 
 enum Answer {
-    Stream { reply: StreamedReply, pending: BytesMut, ended: bool },
+    Stream { reply: Box<StreamedReply>, pending: BytesMut, ended: bool },
     Samples(std::vec::IntoIter<Piece>),
 }
 
@@ -53,7 +53,7 @@ impl RemoteRead {
     }
 
     /// Goes on behind an earlier import.
-    pub fn from(mut self, position: u64) -> Self {
+    pub fn behind(mut self, position: u64) -> Self {
         self.at = self.at.max(position as i64);
         self
     }
@@ -97,7 +97,7 @@ impl RemoteRead {
         let reply = self.client.transport.stream(&request).await?;
         let kind = reply.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if kind.starts_with("application/x-streamed-protobuf") {
-            return Ok(Answer::Stream { reply, pending: BytesMut::new(), ended: false });
+            return Ok(Answer::Stream { reply: Box::new(reply), pending: BytesMut::new(), ended: false });
         }
         let url = reply.url.clone();
         let body = http_body_util::Limited::new(reply.body, MOST_BYTES).collect().await;
