@@ -16,6 +16,7 @@ pub(super) enum Format {
     Text = 3,
     JsonLines = 4,
     Native = 5,
+    Exposition = 6,
 }
 
 impl Keys {
