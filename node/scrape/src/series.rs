@@ -20,7 +20,7 @@ const METADATA: usize = 5000;
 const NOWHERE: u32 = u32::MAX;
 
 /// What is done with what a target sends.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rules<'a> {
     /// Labels of the target.
     pub target: &'a Labels,
@@ -30,6 +30,8 @@ pub struct Rules<'a> {
     pub limits: &'a Limits,
     /// Secret of the hash of lines.
     pub seed: u64,
+    /// Told of each metric that a target describes anew; targets that say the same share what it answers.
+    pub intern: &'a (dyn Fn(Meta) -> Arc<Meta> + Sync),
 }
 
 /// A sample.
@@ -349,7 +351,7 @@ impl Sink for Reader<'_> {
         });
         if !known {
             let (name, help, unit) = (m.name.to_owned(), m.help.to_owned(), m.unit.to_owned());
-            let new = Arc::new(Meta { name, kind: m.metric_type, help, unit });
+            let new = (self.rules.intern)(Meta { name, kind: m.metric_type, help, unit });
             self.series.meta.truncate(self.meta_at);
             self.series.meta.push(new);
         }

@@ -80,18 +80,23 @@ pub struct Tls {
 impl HttpClient {
     /// Every file whose content this client uses.
     pub fn files(&self) -> Vec<PathBuf> {
-        let mut sources: Vec<&Source> = Vec::new();
-        match &self.authorization {
+        self.clone().paths_mut().into_iter().map(|path| path.clone()).collect()
+    }
+
+    pub(super) fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let mut sources: Vec<&mut Source> = Vec::new();
+        match &mut self.authorization {
             Some(Authorization::Basic(basic)) => {
-                sources.push(&basic.username);
-                sources.extend(&basic.password);
+                sources.push(&mut basic.username);
+                sources.extend(&mut basic.password);
             }
             Some(Authorization::Other { credentials, .. }) => sources.push(credentials),
             None => {}
         }
-        sources.extend([&self.tls.ca, &self.tls.cert, &self.tls.key].into_iter().flatten());
-        let file = |source: &Source| match source {
-            Source::File(path) => Some(path.clone()),
+        let tls = &mut self.tls;
+        sources.extend([&mut tls.ca, &mut tls.cert, &mut tls.key].into_iter().flatten());
+        let file = |source| match source {
+            &mut Source::File(ref mut path) => Some(path),
             Source::Inline(_) => None,
         };
         sources.into_iter().filter_map(file).collect()

@@ -12,12 +12,13 @@ mod units;
 mod written;
 
 pub use http::{Authorization, BasicAuth, HttpClient, Secret, Source, Tls};
-pub use job::{FileSd, HttpSd, Job};
+pub use job::{FileSd, HttpSd, Job, Limits};
 pub use problem::{Problem, Warning};
 pub use units::{Bytes, Duration};
 
 use problem::Problems;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Bytes of a document; the ownership state takes 4 MB.
 const MOST_BYTES: usize = 4 << 20;
@@ -29,6 +30,36 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// What was passed over, for whoever wrote the file.
     pub warnings: Vec<Warning>,
+}
+
+impl Config {
+    /// Makes paths that are relative to `base` absolute.
+    pub fn rebase(&mut self, base: &Path) {
+        for job in &mut self.jobs {
+            let certificates = job.http_sd.iter_mut().map(|sd| &mut sd.http).chain([&mut job.http]);
+            let secrets = certificates.flat_map(HttpClient::paths_mut);
+            for path in secrets.chain(job.file_sd.iter_mut().flat_map(|sd| &mut sd.files)) {
+                *path = base.join(&*path);
+            }
+        }
+    }
+
+    /// Problems with paths that are not absolute: a document that is not a file has no place they could start from.
+    pub fn relative_paths(&self) -> Vec<Problem> {
+        let mut copy = self.clone();
+        let mut problems = Problems::default();
+        for job in &mut copy.jobs {
+            let certificates = job.http_sd.iter_mut().map(|sd| &mut sd.http).chain([&mut job.http]);
+            let secrets = certificates.flat_map(HttpClient::paths_mut);
+            for path in secrets.chain(job.file_sd.iter_mut().flat_map(|sd| &mut sd.files)) {
+                if path.is_relative() {
+                    let text = format!("the path `{}` must be absolute, and the file lie on every node", path.display());
+                    problems.add(&format!("job `{}`", job.name), text);
+                }
+            }
+        }
+        problems.into_list()
+    }
 }
 
 /// Reads a document. All that is wrong with its meaning is told at once; a mistake of its form ends the reading.

@@ -47,9 +47,12 @@ pub struct Global {
     pub metric_name_validation_scheme: Option<String>,
     pub metric_name_escaping_scheme: Option<String>,
     pub external_labels: Option<BTreeMap<String, String>>,
-    pub evaluation_interval: Option<IgnoredAny>,
-    pub rule_query_offset: Option<IgnoredAny>,
-    pub query_log_file: Option<IgnoredAny>,
+    #[serde(rename = "evaluation_interval")]
+    pub _evaluation_interval: Option<IgnoredAny>,
+    #[serde(rename = "rule_query_offset")]
+    pub _rule_query_offset: Option<IgnoredAny>,
+    #[serde(rename = "query_log_file")]
+    pub _query_log_file: Option<IgnoredAny>,
 }
 
 /// Adds the keys of an HTTP client to a struct. A nested struct would not do: flattened ones neither refuse unknown
@@ -67,9 +70,13 @@ macro_rules! with_http_client {
             pub bearer_token_file: Option<String>,
             pub tls_config: Option<TlsConfig>,
             pub follow_redirects: Option<bool>,
-            pub enable_http2: Option<bool>,
+            /// Plimsoll speaks HTTP/1.1, which every target does.
+            #[serde(rename = "enable_http2")]
+            pub _enable_http2: Option<bool>,
             pub http_headers: Option<BTreeMap<String, HttpHeader>>,
-            pub no_proxy: Option<String>,
+            /// Without a proxy all hosts are reached without one.
+            #[serde(rename = "no_proxy")]
+            pub _no_proxy: Option<String>,
             pub proxy_from_environment: Option<bool>,
         }
 
