@@ -10,6 +10,8 @@
 //! A change of the cluster: [`http`] → [`cluster`] (the ownership group) → [`placement`] (who should hold what) →
 //! [`shard::walk`] (each leader moves its own group).
 //!
+//! A target's metrics: [`scraper`] (asks targets, wherever they are) → [`collector`].
+//!
 //! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
 //! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
 //! part of one. [`backup`] makes files of a cluster, and a data folder of them.
@@ -27,6 +29,7 @@ pub mod peer;
 pub mod placement;
 pub mod query;
 pub mod repair;
+pub mod scraper;
 pub mod shard;
 pub mod telemetry;
 

@@ -12,6 +12,7 @@ use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
 use crate::repair;
+use crate::scraper::Scraper;
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -117,6 +118,7 @@ impl Node {
         let door = NodeDoor {
             shards: shards.clone(),
             metadata,
+            scraper: app.scraper.clone(),
             disk,
             stopping: stopping.clone(),
             report: report.clone(),
@@ -146,6 +148,7 @@ impl Node {
             moves: settings.cluster.moves as usize,
         };
         Placement::spawn(None, Placement, placement).await?;
+        app.scraper.start(http::own_metrics(&app)).await?;
         app.ready.store(true, std::sync::atomic::Ordering::Release);
         tracing::info!(%address, seconds = started.elapsed().as_secs_f64(), "ready");
         Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, leaving, servers, tasks })
@@ -179,6 +182,7 @@ impl Node {
     /// Stops in good order; requests under way get `drain`.
     pub async fn stop(self, drain: Duration) {
         self.app.ready.store(false, std::sync::atomic::Ordering::Release);
+        self.app.scraper.stop();
         self.leave().await;
         // nobody listens when the server has ended already
         let _ = self.stop.send(true);
@@ -346,6 +350,14 @@ async fn assemble(
     let in_flight = ingest.in_flight_bytes.bytes() as usize;
     let collector = Collector::start(actors, in_flight, rules, shards.clone(), metadata.clone()).await?;
     let queries = Queries::new(settings.query.clone(), shards.clone());
+    let scraper = Scraper::new(
+        settings.scrape.clone(),
+        limits,
+        shards.clone(),
+        collector.clone(),
+        queries.clone(),
+        metadata.clone(),
+    );
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -357,6 +369,7 @@ async fn assemble(
         access,
         collector,
         queries,
+        scraper,
         metadata,
         recorder,
         started,

@@ -6,6 +6,7 @@ use crate::collector::Collector;
 use crate::disk::Health;
 use crate::peer::Report;
 use crate::query::{Answers, Consistency, FanOut, Part, Queries, Question};
+use crate::scraper::Scraper;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use axum::http::StatusCode;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub collector: Collector,
     /// The way out.
     pub queries: Queries,
+    /// What is scraped.
+    pub scraper: Scraper,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.
@@ -70,6 +73,11 @@ impl AppState {
     pub fn new(parts: Parts) -> Self {
         let started_ms = crate::now_ms();
         Self(Arc::new(Inner { parts, ready: AtomicBool::new(false), started_ms }))
+    }
+
+    /// A way back to the state that does not keep it.
+    pub(super) fn downgrade(&self) -> WeakState {
+        WeakState(Arc::downgrade(&self.0))
     }
 
     /// Bytes that a write request may have as it comes in; unpacked it may have as many.
@@ -183,6 +191,17 @@ impl Default for Reading {
 
 fn warnings(missing: Vec<(plimsoll_model::ShardId, String)>) -> Vec<String> {
     missing.into_iter().map(|(id, reason)| format!("{id} is missing from this answer: {reason}")).collect()
+}
+
+/// See [`AppState::downgrade`].
+#[derive(Clone)]
+pub(super) struct WeakState(std::sync::Weak<Inner>);
+
+impl WeakState {
+    /// The state, while there is one.
+    pub fn upgrade(&self) -> Option<AppState> {
+        self.0.upgrade().map(AppState)
+    }
 }
 
 impl Deref for AppState {

@@ -19,6 +19,7 @@ mod pages;
 mod params;
 mod query;
 mod replica;
+mod scrape;
 mod self_metrics;
 mod series;
 mod serve;
@@ -30,6 +31,7 @@ pub use access::guard_peers;
 pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
 pub use params::Params;
+pub use self_metrics::own_metrics;
 pub use serve::serve;
 
 use crate::access::Access;
@@ -114,6 +116,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
+        .merge(scrape::routes())
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
