@@ -77,6 +77,9 @@ section! {
         join: Vec<String> = Vec::new(),
         /// Name of the zone (rack, data centre) that this node shares a fate with; replicas are spread over zones.
         zone: Option<String> = None,
+        /// How often the node writes its own metrics into the cluster, as series with `job="plimsoll"`; never where it is not
+        /// set: many have a Prometheus that scrapes /metrics. The dashboards on the cluster's health read them.
+        self_metrics: Option<Period> = None,
         /// Allows addresses that other machines can reach without TLS, tokens and certificates of peers.
         insecure: bool = false,
     }

@@ -40,6 +40,9 @@ impl Settings {
         refuse("shards.count", number(self.shards.count, 1, 256));
 
         let storage = &self.storage;
+        if let Some(every) = self.node.self_metrics {
+            refuse("node.self_metrics", period(every, Period::seconds(1), Period::minutes(60)));
+        }
         refuse("storage.retention", period(storage.retention, Period::minutes(60), LONGEST));
         refuse(
             "storage.checkpoint_interval",

@@ -127,6 +127,7 @@ impl Node {
         let servers = ports.serve(&app, &access, Arc::new(door), stopping);
         tasks.push(watch_peers(&shards, report));
         tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
+        tasks.extend(settings.node.self_metrics.map(|every| tokio::spawn(telemetry::write_own(app.clone(), every.duration()))));
         cluster.establish(&applicant, cluster.shard_count()).await?;
         let replicas = Replicas { shards: shards.clone(), supervisor: supervisor.clone() };
         replicas.open_all(database.shards()).await;

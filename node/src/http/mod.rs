@@ -33,6 +33,7 @@ pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
 pub use live::Events;
 pub use params::Params;
+pub use self_metrics::exposition;
 pub use serve::serve;
 
 use crate::access::Access;

@@ -1,8 +1,10 @@
 //! What the node tells of itself: logs, and metrics at `/metrics`.
 
 mod metadata;
+mod own;
 
 pub use metadata::Metadata;
+pub use own::write_own;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal;

@@ -5,6 +5,7 @@ import { ApiError, get, send, sendJson } from '../api/client';
 import type { Alert, Matcher, Silence } from '../api/types';
 import { useCall } from '../api/use';
 import { type Labels, seriesText } from '../data/frame';
+import { matches, parseMatchers } from '../data/matchers';
 import { ago, parseDuration } from '../data/time';
 import { Icon } from '../shell/icons';
 import { Card, Dialog, Empty, LabelSet, Pending, Tag } from '../shell/parts';
@@ -70,21 +71,7 @@ function One({ alert: a, silence, muted }: { alert: Alert; silence: (() => void)
     );
 }
 
-/** Whether all matchers fit. Expressions are anchored, as Alertmanager's are. */
-export function matches(matchers: Matcher[], labels: Labels): boolean {
-    return matchers.every((m) => {
-        const value = labels[m.name] ?? '';
-        let hit = false;
-        try {
-            hit = m.isRegex ? new RegExp(`^(?:${m.value})$`).test(value) : value === m.value;
-        } catch {
-            // Go's expressions have words that this browser's do not: the node decides
-        }
-        return m.isEqual === false ? !hit : hit;
-    });
-}
-
-const sign = (m: Matcher) => `${m.isEqual === false ? '!' : ''}${m.isRegex ? '~' : m.isEqual === false ? '=' : ''}`;
+const sign = (m: Matcher) => `${m.isEqual === false ? '!' : m.isRegex ? '=' : ''}${m.isRegex ? '~' : '='}`;
 
 function Held({ silence: s, gone }: { silence: Silence; gone: () => void }) {
     const [wrong, setWrong] = useState('');
@@ -99,7 +86,7 @@ function Held({ silence: s, gone }: { silence: Silence; gone: () => void }) {
     return (
         <div class="item">
             <div class="row">
-                <span class="labels">{s.matchers.map((m) => <span class="label" key={`${m.name}${m.value}`}>{m.name}{m.isRegex || m.isEqual === false ? (m.isRegex ? `${m.isEqual === false ? '!' : '='}~` : sign(m)) : '='}<b>{m.value}</b></span>)}</span>
+                <span class="labels">{s.matchers.map((m) => <span class="label" key={`${m.name}${m.value}`}>{m.name}{sign(m)}<b>{m.value}</b></span>)}</span>
                 <span class="grow" />
                 <span class="faint">ends {ago(Date.parse(s.endsAt) / 1000, Date.now() / 1000)}</span>
                 <button type="button" class="btn danger" onClick={() => void end()}>End</button>
@@ -145,24 +132,4 @@ function Make({ labels, close, done }: { labels: Labels; close: () => void; done
             </form>
         </Dialog>
     );
-}
-
-/** Matchers as they are written, one a line; or what is wrong. */
-export function parseMatchers(text: string): Matcher[] | string {
-    const out: Matcher[] = [];
-    for (const line of text.split('\n').map((l) => l.trim()).filter(Boolean)) {
-        const found = /^([A-Za-z_][\w]*)\s*(=~|!~|!=|=)\s*(.*)$/.exec(line);
-        if (!found) return `“${line}” is no matcher: write name="value"`;
-        const [, name = '', op = '=', raw = ''] = found;
-        let value = raw;
-        if (raw.startsWith('"')) {
-            try {
-                value = JSON.parse(raw) as string;
-            } catch {
-                return `“${raw}” is no string in quotes`;
-            }
-        }
-        out.push({ name, value, isRegex: op.endsWith('~'), isEqual: !op.startsWith('!') });
-    }
-    return out.length === 0 ? 'name at least one label: a silence for everything hides the next outage' : out;
 }
