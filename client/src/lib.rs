@@ -20,6 +20,7 @@ pub mod cli;
 mod client;
 mod cluster;
 mod connector;
+mod dashboard;
 mod discover;
 mod encode;
 mod error;
@@ -40,6 +41,7 @@ pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSerie
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};
 pub use cluster::{Cluster, ClusterNode, ClusterShard, LogEntry, Move, Rebalance};
+pub use dashboard::{Dashboard, DashboardImport, ImportedDashboard, LeftOut};
 pub use error::{Error, Outcome};
 pub use export::Export;
 pub use grpc::{Block, Blocks, GrpcClient};

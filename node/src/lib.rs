@@ -13,6 +13,8 @@
 //! A target's metrics: [`scraper`] (asks targets, wherever they are) → [`collector`].
 //!
 //! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
+//! Somebody who looks on: [`http`] → [`hub`] (one evaluation a step for all) → [`query`].
+//!
 //! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
 //! part of one. [`backup`] makes files of a cluster, and a data folder of them.
 
@@ -25,6 +27,7 @@ pub mod collector;
 pub mod demo;
 pub mod disk;
 pub mod http;
+pub mod hub;
 pub mod peer;
 pub mod placement;
 pub mod query;

@@ -11,6 +11,7 @@ mod cluster;
 mod completions;
 mod config;
 mod csv;
+mod dashboard;
 mod doctor;
 mod env;
 mod escape;
@@ -111,6 +112,9 @@ pub enum Command {
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// Look after dashboards: list, import, export, remove.
+    #[command(subcommand)]
+    Dashboard(dashboard::Dashboard),
     /// Check or show settings of a node.
     #[command(subcommand)]
     Config(config::Config),
@@ -139,6 +143,7 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
+        Command::Dashboard(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
         Command::Completions(c) => c.run(),

@@ -8,6 +8,7 @@ use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join
 use crate::collector::{Collector, Rules};
 use crate::disk;
 use crate::http::{self, AppState};
+use crate::hub::Hub;
 use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
@@ -115,6 +116,10 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let address = ports.address;
         let metadata = app.metadata.clone();
+        let events = Arc::new(http::Events::new(&app));
+        let hub = Hub::start(Arc::new(app.queries.clone()), events, stopping.clone()).await?;
+        // nobody else sets it
+        let _ = app.hub.set(hub);
         let door = NodeDoor {
             shards: shards.clone(),
             metadata,
@@ -192,6 +197,7 @@ impl Node {
             }
         }
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.app.hub.get().inspect(|hub| hub.stop());
         if let Err(e) = self.database.put(METADATA_KEY, &self.app.metadata.save()) {
             tracing::warn!(error = %e, "metric metadata was not saved");
         }
