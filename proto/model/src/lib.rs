@@ -12,6 +12,7 @@ mod labels;
 mod matcher;
 mod samples;
 pub mod varint;
+mod visible;
 
 pub use batch::{Batch, BatchBuilder, BatchError, Item, Target};
 pub use fault::Fault;
@@ -20,6 +21,7 @@ pub use ids::{Epoch, NodeId, SeriesRef, ShardId};
 pub use labels::{Labels, LabelsBuilder, LabelsError};
 pub use matcher::{MatchOp, Matcher};
 pub use samples::{FloatColumn, STALE_NAN_BITS, Samples, TimeRange, Timestamp, is_stale, stale_nan};
+pub use visible::{csv_field, visible};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";
