@@ -15,6 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-storage", &["plimsoll-model"]),
     ("plimsoll-promql", &["plimsoll-model"]),
     ("plimsoll-consensus", &["plimsoll-model"]),
+    // Reports count native histograms with the engine's arithmetic.
+    ("plimsoll-analytics", &["plimsoll-model", "plimsoll-promql"]),
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
     // The settings are for its command line alone (`config check`), which is a feature that the library does without.
     ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config"]),
@@ -28,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-promql",
             "plimsoll-ownership",
             "plimsoll-consensus",
+            "plimsoll-analytics",
             "plimsoll-client",
         ],
     ),
@@ -158,7 +161,9 @@ fn messages_are_cast_only_where_credit_is_taken() {
 
 #[test]
 fn engines_read_no_clock() {
-    for name in ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership"] {
+    for name in
+        ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership", "plimsoll-analytics"]
+    {
         let (folder, _) = &crates()[name];
         for_each_code_line(&folder.join("src"), |path, number, line| {
             assert!(!line.contains("SystemTime::now"), "{}:{number} reads a clock", path.display());

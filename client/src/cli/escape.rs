@@ -12,6 +12,16 @@ pub(super) fn csv(text: &str) -> Cow<'_, str> {
     plimsoll_model::csv_field(text)
 }
 
+/// `text` in a cell of Markdown.
+pub(super) fn markdown(text: &str) -> String {
+    plimsoll_model::markdown_text(text)
+}
+
+/// `text` between tags.
+pub(super) fn html(text: &str) -> String {
+    plimsoll_model::html_text(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,7 @@ mod lines;
 mod output;
 mod query;
 mod range;
+mod report;
 mod screen;
 mod series;
 mod status;
@@ -108,6 +109,9 @@ pub enum Command {
     /// Look after the cluster: nodes, shards, moves.
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    /// Tell what agents did, used and cost, and whether all is well.
+    #[command(subcommand)]
+    Report(report::Report),
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
@@ -138,6 +142,7 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Export(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
+        Command::Report(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,

@@ -5,10 +5,12 @@
 //! Owns: the arithmetic and the words of all of these.
 //! Does not own: where samples come from ([`plimsoll_promql::Source`]), the clock (moments are arguments), delivery.
 
+pub mod anomaly;
 pub mod increase;
 mod period;
 pub mod render;
 pub mod report;
+pub mod robust;
 mod sum;
 pub mod time;
 

@@ -65,6 +65,7 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/status/config", READ),
     ("/api/v1/status/tsdb", READ),
     ("/metrics", READ),
+    ("/api/v1/reports/{kind}", READ),
     ("/plimsoll.v1.Query/{*rest}", READ),
     ("/api/v1/admin/checkpoint", ADMIN),
     ("/api/v1/admin/compact", ADMIN),

@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
+use crate::analytics::{self, Analytics};
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
@@ -331,10 +332,11 @@ async fn assemble(
         samples_per_request: ingest.samples_per_request as usize,
         ..Limits::default()
     };
+    let retention_ms = millis(settings.storage.retention.duration());
     let rules = Rules {
         limits,
         seed: rand::random(),
-        retention_ms: millis(settings.storage.retention.duration()),
+        retention_ms,
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
     };
@@ -343,6 +345,13 @@ async fn assemble(
     let in_flight = ingest.in_flight_bytes.bytes() as usize;
     let collector = Collector::start(actors, in_flight, rules, shards.clone(), metadata.clone()).await?;
     let queries = Queries::new(settings.query.clone(), shards.clone());
+    let analytics = Analytics::new(analytics::Parts {
+        shards: shards.clone(),
+        queries: queries.clone(),
+        limits: settings.query.clone(),
+        retention_ms,
+        report: report.clone(),
+    });
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -354,6 +363,7 @@ async fn assemble(
         access,
         collector,
         queries,
+        analytics,
         metadata,
         recorder,
         started,

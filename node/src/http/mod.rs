@@ -18,6 +18,7 @@ mod pages;
 mod params;
 mod query;
 mod replica;
+mod reports;
 mod self_metrics;
 mod series;
 mod serve;
@@ -84,6 +85,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/status/config", get(status::config))
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .route("/metrics", get(self_metrics::metrics))
+        .merge(reports::routes())
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)

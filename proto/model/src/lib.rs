@@ -21,7 +21,7 @@ pub use ids::{Epoch, NodeId, SeriesRef, ShardId};
 pub use labels::{Labels, LabelsBuilder, LabelsError};
 pub use matcher::{MatchOp, Matcher};
 pub use samples::{FloatColumn, STALE_NAN_BITS, Samples, TimeRange, Timestamp, is_stale, stale_nan};
-pub use visible::{csv_field, visible};
+pub use visible::{csv_field, html_text, markdown_text, visible};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";

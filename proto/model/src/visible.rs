@@ -37,3 +37,39 @@ pub fn csv_field(text: &str) -> Cow<'_, str> {
     let quoted = text.contains([',', '"']) || text.starts_with(' ') || text.ends_with(' ');
     if quoted { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) } else { text }
 }
+
+/// `text` in Markdown as nothing but itself: no emphasis, link, code, HTML or end of a cell, and nobody is called by it.
+pub fn markdown_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '@' => out.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    // a bare address becomes a link in many readers
+    out.replace("://", ":&#47;&#47;")
+}
+
+/// `text` in HTML, between tags or in quotes.
+pub fn html_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

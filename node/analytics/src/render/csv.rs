@@ -40,3 +40,13 @@ fn line<'a>(out: &mut String, cells: impl Iterator<Item = Cow<'a, str>>) {
     out.push_str(&cells.collect::<Vec<_>>().join(","));
     out.push('\n');
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_text_that_a_spreadsheet_would_calculate_is_text() {
+        for (label, field) in [("=1+1", "'=1+1"), ("@a,b", "\"'@a,b\""), ("plain", "plain"), ("a=b", "a=b")] {
+            assert_eq!(super::text(label), field);
+        }
+    }
+}

@@ -90,9 +90,12 @@ fn change(before: Option<f64>, now: Option<f64>) -> String {
     }
 }
 
-/// A title for people out of a column's name: `tokens.cache_read` is `cache read`.
-pub(super) fn title(name: &str) -> String {
-    name.rsplit_once('.').map_or(name, |(_, last)| last).replace('_', " ")
+/// A title for people out of a column's name: `tokens.cache_read` is `cache read`. Figures for people have their unit
+/// beside them, exact ones in the title.
+pub(super) fn title(name: &str, exact: bool) -> String {
+    let name = name.rsplit_once('.').map_or(name, |(_, last)| last);
+    let short = name.strip_suffix("_seconds").or_else(|| name.strip_suffix("_usd"));
+    short.filter(|_| !exact).unwrap_or(name).replace('_', " ")
 }
 
 #[cfg(test)]

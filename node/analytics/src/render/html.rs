@@ -1,7 +1,7 @@
 use super::table::texts;
 use super::{about, notes};
 use crate::report::Report;
-use plimsoll_model::visible;
+use plimsoll_model::html_text as escaped;
 
 const STYLE: &str = "body{font:15px system-ui,sans-serif;margin:2em;color:#1b1f24;background:#fff}\
 table{border-collapse:collapse;margin:1em 0}\
@@ -47,20 +47,5 @@ pub(super) fn html(report: &Report) -> String {
         out.push_str(&format!("<ul>\n{items}</ul>\n"));
     }
     out.push_str("</body>\n</html>\n");
-    out
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
     out
 }

@@ -1,7 +1,7 @@
 use super::table::texts;
 use super::{about, notes};
 use crate::report::Report;
-use plimsoll_model::visible;
+use plimsoll_model::markdown_text as plain;
 
 pub(super) fn markdown(report: &Report) -> String {
     let mut out = format!("{}\n", about(report));
@@ -31,24 +31,4 @@ pub(super) fn markdown(report: &Report) -> String {
     }
     notes.iter().for_each(|note| out.push_str(&format!("- {}\n", plain(note))));
     out
-}
-
-/// `text` as nothing but itself: no emphasis, link, code, HTML or end of a cell, and nobody is called by it.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '@' => out.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    // a bare address becomes a link in many readers
-    out.replace("://", ":&#47;&#47;")
 }

@@ -28,7 +28,7 @@ pub(super) type Texts = (Vec<(String, bool)>, Vec<Vec<String>>);
 pub(super) fn texts(table: &Table, exact: bool, compared: bool) -> Texts {
     let mut header: Vec<(String, bool)> = table.keys.iter().map(|k| (k.replace('_', " "), false)).collect();
     for column in &table.columns {
-        let (title, right) = (figure::title(&column.name), column.unit != Unit::Text);
+        let (title, right) = (figure::title(&column.name, exact), column.unit != Unit::Text);
         if exact && compared && right {
             header.extend(["", " before", " delta", " percent"].map(|part| (format!("{title}{part}"), true)));
         } else {
