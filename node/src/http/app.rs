@@ -1,6 +1,7 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
 use crate::access::Access;
+use crate::analytics::Analytics;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
 use crate::disk::Health;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub queries: Queries,
     /// What is scraped.
     pub scraper: Scraper,
+    /// Reports, anomalies, forecasts.
+    pub analytics: Analytics,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.

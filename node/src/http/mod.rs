@@ -21,6 +21,7 @@ mod pages;
 mod params;
 mod query;
 mod replica;
+mod reports;
 mod scrape;
 mod self_metrics;
 mod series;
@@ -93,6 +94,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/metrics", get(self_metrics::metrics))
         .merge(dashboards::routes())
         .merge(ui::routes())
+        .merge(reports::routes())
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
