@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-storage", &["plimsoll-model"]),
     ("plimsoll-promql", &["plimsoll-model"]),
     ("plimsoll-consensus", &["plimsoll-model"]),
+    ("plimsoll-agents", &["plimsoll-model"]),
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
     // The settings are for its command line alone (`config check`), which is a feature that the library does without.
     ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config"]),
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-promql",
             "plimsoll-ownership",
             "plimsoll-consensus",
+            "plimsoll-agents",
             "plimsoll-client",
         ],
     ),
@@ -158,7 +160,7 @@ fn messages_are_cast_only_where_credit_is_taken() {
 
 #[test]
 fn engines_read_no_clock() {
-    for name in ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership"] {
+    for name in ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership", "plimsoll-agents"] {
         let (folder, _) = &crates()[name];
         for_each_code_line(&folder.join("src"), |path, number, line| {
             assert!(!line.contains("SystemTime::now"), "{}:{number} reads a clock", path.display());
