@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-consensus", &["plimsoll-model"]),
     // Reports count native histograms with the engine's arithmetic.
     ("plimsoll-analytics", &["plimsoll-model", "plimsoll-promql"]),
+    ("plimsoll-agents", &["plimsoll-model"]),
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
     ("plimsoll-scrape", &["plimsoll-model", "plimsoll-proto"]),
     // The settings are for its command line alone (`config check`), which is a feature that the library does without.
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-scrape",
             "plimsoll-dashboards",
             "plimsoll-analytics",
+            "plimsoll-agents",
             "plimsoll-client",
         ],
     ),
@@ -173,6 +175,7 @@ fn engines_read_no_clock() {
         "plimsoll-scrape",
         "plimsoll-analytics",
     ] {
+    for name in ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership", "plimsoll-agents"] {
         let (folder, _) = &crates()[name];
         for_each_code_line(&folder.join("src"), |path, number, line| {
             assert!(!line.contains("SystemTime::now"), "{}:{number} reads a clock", path.display());
