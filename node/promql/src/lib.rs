@@ -29,10 +29,10 @@ mod series;
 mod source;
 
 pub use budget::{Budget, Stop};
+pub use date::rfc3339 as format_time;
 pub use error::{Error, ParseError, SourceError};
 pub use exec::{Answer, Partial, Point, RangeSeries, Series, Stats, Value, execute};
 pub use exec::{quantile_of_buckets, quantile_of_histogram};
-pub use date::rfc3339 as format_time;
 pub use format::{format_duration, format_float, format_plain};
 pub use functions::{FUNCTIONS, Function, function};
 pub use hist::{Bucket, all_buckets};

@@ -78,7 +78,10 @@ struct RawRule {
 /// Reads YAML; what is not known is refused.
 pub(crate) fn read_yaml<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     if text.len() > FILE_BYTES {
-        return Err(Error::one(format!("{} bytes are more than the {FILE_BYTES} that a file may have", text.len())));
+        return Err(Error::one(format!(
+            "{} bytes are more than the {FILE_BYTES} that a file may have",
+            text.len()
+        )));
     }
     serde_saphyr::from_str(text).map_err(|e| {
         let line = e.location().map_or(0, |l| l.line());
@@ -115,7 +118,10 @@ fn groups(raw: Vec<RawGroup>) -> Result<Vec<Group>, Error> {
     let mut problems = Vec::new();
     let mut out: Vec<Group> = Vec::new();
     if raw.len() > GROUPS {
-        return Err(Error::one(format!("{} groups are more than the {GROUPS} that a file may have", raw.len())));
+        return Err(Error::one(format!(
+            "{} groups are more than the {GROUPS} that a file may have",
+            raw.len()
+        )));
     }
     for raw in raw {
         let line = raw.name.referenced.line();
@@ -129,7 +135,10 @@ fn groups(raw: Vec<RawGroup>) -> Result<Vec<Group>, Error> {
         }
         let rules = raw.rules.unwrap_or_default();
         if rules.len() > RULES {
-            problem(format!("group \"{name}\": {} rules are more than the {RULES} that a group may have", rules.len()));
+            problem(format!(
+                "group \"{name}\": {} rules are more than the {RULES} that a group may have",
+                rules.len()
+            ));
         }
         let mut length = |key: &str, text: &Option<String>| {
             text.as_ref().and_then(|text| {
@@ -176,8 +185,10 @@ fn read_rule(
     let (record, alert, expr) = (text(&raw.record), text(&raw.alert), text(&raw.expr));
     let shown = alert.clone().or(record.clone()).unwrap_or_default();
     let before = problems.len();
-    let mut problem =
-        |text: String| problems.push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") });
+    let mut problem = |text: String| {
+        problems
+            .push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") })
+    };
     let mut length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
         let Some(text) = text else { return 0 };
         parse_duration(text).unwrap_or_else(|| {

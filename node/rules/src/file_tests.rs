@@ -34,7 +34,10 @@ fn a_file_is_read_with_all_that_it_says() {
     let group = &groups[0];
     assert_eq!((group.interval_ms, group.query_offset_ms, group.limit), (Some(15_000), Some(60_000), 10));
     let [recording, alert] = group.rules.as_slice() else { panic!("two rules") };
-    assert_eq!((recording.name(), recording.kind_name(), recording.line), ("loop:errors:rate5m", "recording", 9));
+    assert_eq!(
+        (recording.name(), recording.kind_name(), recording.line),
+        ("loop:errors:rate5m", "recording", 9)
+    );
     assert_eq!(recording.labels["source"], "7");
     assert_eq!(recording.labels["team"], "agents");
     let said = alert.alerting().expect("an alert");
@@ -87,7 +90,15 @@ groups:
 
 #[test]
 fn what_is_no_rule_file_is_refused_and_nothing_is_guessed() {
-    for bad in ["groups: 3", "group: []", "groups:\n- name: a\n  rulez: []", "groups:\n- name: a\n  rules:\n  - alert: x\n    expr: up\n    fore: 1m", "{", "- a", "groups: [{name: a, interval: soon}]"] {
+    for bad in [
+        "groups: 3",
+        "group: []",
+        "groups:\n- name: a\n  rulez: []",
+        "groups:\n- name: a\n  rules:\n  - alert: x\n    expr: up\n    fore: 1m",
+        "{",
+        "- a",
+        "groups: [{name: a, interval: soon}]",
+    ] {
         assert!(parse(bad).is_err(), "{bad}");
     }
     assert_eq!(parse(""), Ok(Vec::new()));
