@@ -6,16 +6,35 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge};
 
-/// Reads what is not counted as it happens, then renders everything.
+/// `GET /metrics`
 pub async fn metrics(State(app): State<AppState>) -> Response {
+    let text = render(&app).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// What `GET /metrics` answers, for the scraper of this very node.
+pub fn own_metrics(app: &AppState) -> crate::scraper::Render {
+    // the scraper is a part of the state: it must not keep the state for ever
+    let app = app.downgrade();
+    std::sync::Arc::new(move || {
+        let app = app.clone();
+        Box::pin(async move {
+            match app.upgrade() {
+                Some(app) => render(&app).await,
+                None => String::new(),
+            }
+        })
+    })
+}
+
+async fn render(app: &AppState) -> String {
     let read = app.clone();
     // with a million series the shards' numbers take a while
     if let Err(join) = tokio::task::spawn_blocking(move || read_gauges(&read)).await {
         std::panic::resume_unwind(join.into_panic());
     }
     read_process();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.recorder.render())
-        .into_response()
+    app.recorder.render()
 }
 
 fn read_gauges(app: &AppState) {
