@@ -4,6 +4,7 @@
 
 mod bench;
 mod cluster;
+mod otlp;
 mod profiles;
 mod queries;
 mod replay;
@@ -32,6 +33,8 @@ enum Command {
     Bench(BenchArgs),
     /// Three nodes against one: CPU, latency, pushdown, growing to four
     Cluster(ClusterArgs),
+    /// The same samples as remote write and as OTLP: CPU of a node for each
+    Otlp(OtlpArgs),
     /// Send a data set to a server that runs
     Send(SendArgs),
     /// Ask a server that runs, and compare its answers with another's
@@ -71,6 +74,19 @@ struct ClusterArgs {
 }
 
 #[derive(Args)]
+struct OtlpArgs {
+    /// Data sets (default: all)
+    #[arg(long, value_enum)]
+    profile: Vec<Profile>,
+    /// Divide the number of targets by this, for a quick look
+    #[arg(long, default_value_t = 1)]
+    divide: usize,
+    /// Page whose tables are replaced; without it they go to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct SendArgs {
     #[arg(long, value_enum)]
     profile: Profile,
@@ -103,6 +119,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench(args),
         Command::Cluster(args) => measure_cluster(&args),
+        Command::Otlp(args) => measure_otlp(args),
         Command::Send(args) => send(&args),
         Command::Ask(args) => ask(&args),
     }
@@ -144,6 +161,21 @@ fn measure_cluster(args: &ClusterArgs) -> Result<()> {
     if let Some(path) = &args.page {
         page::replace(path, "table of plimsoll-load cluster", &table)?;
         eprintln!("wrote the table to {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure_otlp(args: OtlpArgs) -> Result<()> {
+    let all = vec![Profile::Devops, Profile::Agents];
+    let mut tables = format!("Measured on {}.\n", report::machine());
+    for profile in if args.profile.is_empty() { all } else { args.profile } {
+        tables.push('\n');
+        tables.push_str(&otlp::run(profile, args.divide, now())?);
+    }
+    println!("{tables}");
+    if let Some(path) = &args.page {
+        page::replace(path, "tables of plimsoll-load otlp", &tables)?;
+        eprintln!("wrote the tables to {}", path.display());
     }
     Ok(())
 }
