@@ -7,18 +7,21 @@
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever node
 //! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer`, `status` and `report` (JSON as types). Upkeep: `admin`, `cluster`, `token`,
 //! `backup`. Streams of lines: `export`, `import`. A sample: [`Writer`]
-//! (`writer`): `lane` → `remote_write` → `deliver` → `transport`. The same over gRPC: `grpc`.
+//! (`writer`): `lane` → `remote_write` → `deliver` → `transport`, by way of `spill` while no node takes it. The same
+//! over gRPC: `grpc`. A metric: [`Registry`] (`registry`), filled by the program, by `agent`, `system` or `recorder` →
+//! [`Collector`] (`collector`), which tells it to a writer at every flush.
 //!
-//! Absent on purpose: knowledge of shards and of where they are (any node routes), and storage on disk (what
-//! must survive a crash of the caller belongs into the caller's own log).
+//! Absent on purpose: knowledge of shards and of where they are (any node routes).
 
 mod admin;
+mod agent;
 mod answer;
 mod backup;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod client;
 mod cluster;
+mod collector;
 mod connector;
 mod dashboard;
 mod discover;
@@ -31,18 +34,26 @@ mod import;
 mod nodes;
 mod query;
 mod report;
+#[cfg(feature = "metrics")]
+mod recorder;
+mod registry;
 mod retry;
+mod spill;
 mod status;
+#[cfg(feature = "system")]
+mod system;
 mod token;
 mod transport;
 mod writer;
 
 pub use admin::{Compacted, Queries, Query};
+pub use agent::{LlmCall, LoopExecution, LoopGuard, LoopNames, LoopStatus, Tokens, ToolCall};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};
 pub use cluster::{Cluster, ClusterNode, ClusterShard, LogEntry, Move, Rebalance};
 pub use dashboard::{Dashboard, DashboardImport, ImportedDashboard, LeftOut};
+pub use collector::{Collector, CollectorBuilder};
 pub use error::{Error, Outcome};
 pub use export::Export;
 pub use grpc::{Block, Blocks, GrpcClient};
@@ -50,7 +61,14 @@ pub use import::TextFormat;
 pub use nodes::KnownNode;
 pub use query::{Ready, Selection};
 pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportTable, TokenUsage};
+#[cfg(feature = "metrics")]
+pub use recorder::Recorder;
+pub use registry::{
+    Buckets, Combine, Counter, DURATION_BUCKETS, Gauge, Histogram, OTHER, OVERFLOW_LABEL, Registry,
+    RegistryError, Rule, Summary, SummaryOptions,
+};
 pub use retry::{Backoff, parse_retry_after};
+pub use spill::{Spill, SpillError, SpillTotals};
 pub use status::{
     BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,
     NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,

@@ -5,6 +5,7 @@
 mod bench;
 mod cluster;
 mod otlp;
+mod export;
 mod profiles;
 mod queries;
 mod replay;
@@ -35,6 +36,8 @@ enum Command {
     Cluster(ClusterArgs),
     /// The same samples as remote write and as OTLP: CPU of a node for each
     Otlp(OtlpArgs),
+    /// All samples out again, against VictoriaMetrics and promtool
+    Export(ExportArgs),
     /// Send a data set to a server that runs
     Send(SendArgs),
     /// Ask a server that runs, and compare its answers with another's
@@ -82,6 +85,8 @@ struct OtlpArgs {
     #[arg(long, default_value_t = 1)]
     divide: usize,
     /// Page whose tables are replaced; without it they go to stdout alone
+struct ExportArgs {
+    /// Page whose table is replaced; without it it goes to stdout alone
     #[arg(long)]
     page: Option<PathBuf>,
 }
@@ -120,6 +125,7 @@ fn main() -> Result<()> {
         Command::Bench(args) => bench(args),
         Command::Cluster(args) => measure_cluster(&args),
         Command::Otlp(args) => measure_otlp(args),
+        Command::Export(args) => measure_export(&args),
         Command::Send(args) => send(&args),
         Command::Ask(args) => ask(&args),
     }
@@ -176,6 +182,12 @@ fn measure_otlp(args: OtlpArgs) -> Result<()> {
     if let Some(path) = &args.page {
         page::replace(path, "tables of plimsoll-load otlp", &tables)?;
         eprintln!("wrote the tables to {}", path.display());
+fn measure_export(args: &ExportArgs) -> Result<()> {
+    let table = export::run(&export::Plan { divide: args.divide.max(1), end: now() })?;
+    let table = format!("Measured on {}.\n\n{table}", report::machine());
+    println!("{table}");
+        page::replace(path, "table of plimsoll-load export", &table)?;
+        eprintln!("wrote the table to {}", path.display());
     }
     Ok(())
 }

@@ -20,8 +20,8 @@ mod export;
 mod graph;
 mod import;
 mod labels;
-mod lines;
 mod output;
+mod piece;
 mod query;
 mod range;
 mod report;
@@ -31,6 +31,7 @@ mod status;
 mod time;
 mod token;
 mod top;
+mod tsdb;
 mod units;
 
 pub use completions::{Completions, script as completion_script};
@@ -98,7 +99,7 @@ pub enum Command {
     /// Show where the series are: the largest metrics, labels and label pairs.
     #[command(after_help = cardinality::EXAMPLES)]
     Cardinality(cardinality::Cardinality),
-    /// Send samples from a file to a node: JSON lines, CSV or Prometheus text.
+    /// Send samples to a node: from a file, from blocks of Prometheus, or from a remote read endpoint.
     #[command(after_help = import::EXAMPLES)]
     Import(import::Import),
     /// Write all samples of a selection to stdout or a file.
