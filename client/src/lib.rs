@@ -29,6 +29,7 @@ mod histogram;
 mod import;
 mod nodes;
 mod query;
+mod retention;
 mod retry;
 mod status;
 mod token;
@@ -46,6 +47,7 @@ pub use grpc::{Block, Blocks, GrpcClient};
 pub use import::TextFormat;
 pub use nodes::KnownNode;
 pub use query::{Ready, Selection};
+pub use retention::{DeletionJob, Retention, RetentionEffect, RetentionRule, WouldDelete};
 pub use retry::{Backoff, parse_retry_after};
 pub use status::{
     BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,

@@ -12,7 +12,7 @@
 //!
 //! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
 //! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
-//! part of one. [`backup`] makes files of a cluster, and a data folder of them.
+//! part of one. [`backup`] makes files of a cluster, and a data folder of them. [`retention`] says what goes and when.
 
 pub mod access;
 pub mod aggregator;
@@ -27,6 +27,7 @@ pub mod peer;
 pub mod placement;
 pub mod query;
 pub mod repair;
+pub mod retention;
 pub mod shard;
 pub mod telemetry;
 

@@ -4,7 +4,7 @@
 //! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
 //! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
 //! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
-//! command line.
+//! command line. [`retention`]: what goes and what stays.
 
 mod access;
 mod backup;
@@ -19,4 +19,5 @@ mod grafana;
 mod hostile;
 mod ingest;
 mod prometheus;
+mod retention;
 mod settings;

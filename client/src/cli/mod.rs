@@ -11,6 +11,7 @@ mod cluster;
 mod completions;
 mod config;
 mod csv;
+mod delete;
 mod doctor;
 mod env;
 mod escape;
@@ -23,6 +24,7 @@ mod lines;
 mod output;
 mod query;
 mod range;
+mod retention;
 mod screen;
 mod series;
 mod status;
@@ -102,6 +104,12 @@ pub enum Command {
     /// Write all samples of a selection to stdout or a file.
     #[command(after_help = export::EXAMPLES)]
     Export(export::Export),
+    /// Delete samples of series, or say what would go.
+    #[command(after_help = delete::EXAMPLES)]
+    Delete(delete::Delete),
+    /// Say how long which series are kept.
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Show the state of a node, its shards and its storage.
     #[command(after_help = status::EXAMPLES)]
     Status(status::Status),
@@ -136,6 +144,8 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Cardinality(c) => c.run(global).await,
         Command::Import(c) => c.run(global).await,
         Command::Export(c) => c.run(global).await,
+        Command::Delete(c) => c.run(global).await,
+        Command::Retention(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,

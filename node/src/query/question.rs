@@ -39,6 +39,8 @@ pub enum Question {
     },
     /// What has the most series, and how many entries of each list.
     Cardinality(u64),
+    /// What each of these deletions would hit, as their bytes.
+    WouldDelete(Vec<Vec<u8>>),
 }
 
 /// The answer of one shard.
@@ -52,6 +54,8 @@ pub enum Part {
     Texts(Vec<String>),
     /// To [`Question::Cardinality`].
     Cardinality(Counts),
+    /// To [`Question::WouldDelete`]: series and bytes.
+    WouldDelete(Vec<(u64, u64)>),
 }
 
 /// `plimsoll_storage::Cardinality` between nodes.
@@ -170,6 +174,14 @@ impl Question {
             Self::Cardinality(each) => {
                 let each = usize::try_from(*each).unwrap_or(usize::MAX);
                 Ok(Part::Cardinality(shard.cardinality(each).into()))
+            }
+            Self::WouldDelete(deletions) => {
+                let text = || "a deletion that this version of plimsoll cannot read".to_owned();
+                let weigh = |bytes: &Vec<u8>| match plimsoll_storage::Deletion::decode(bytes) {
+                    Some(deletion) => Ok(shard.would_delete(&deletion)?),
+                    None => Err(Trouble::Final { kind: Kind::BadData, text: text() }),
+                };
+                Ok(Part::WouldDelete(deletions.iter().map(weigh).collect::<Result<_, _>>()?))
             }
         }
     }
