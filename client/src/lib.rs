@@ -37,6 +37,7 @@ mod report;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod registry;
+mod retention;
 mod retry;
 mod spill;
 mod status;
@@ -67,6 +68,7 @@ pub use registry::{
     Buckets, Combine, Counter, DURATION_BUCKETS, Gauge, Histogram, OTHER, OVERFLOW_LABEL, Registry,
     RegistryError, Rule, Summary, SummaryOptions,
 };
+pub use retention::{DeletionJob, Retention, RetentionEffect, RetentionRule, WouldDelete};
 pub use retry::{Backoff, parse_retry_after};
 pub use spill::{Spill, SpillError, SpillTotals};
 pub use status::{

@@ -18,7 +18,7 @@
 //! Somebody who looks on: [`http`] → [`hub`] (one evaluation a step for all) → [`query`].
 //!
 //! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
-//! part of one. [`backup`] makes files of a cluster, and a data folder of them.
+//! part of one. [`backup`] makes files of a cluster, and a data folder of them. [`retention`] says what goes and when.
 
 pub mod access;
 pub mod aggregator;
@@ -36,6 +36,7 @@ pub mod placement;
 pub mod query;
 pub mod repair;
 pub mod scraper;
+pub mod retention;
 pub mod shard;
 pub mod telemetry;
 

@@ -7,6 +7,8 @@
 //! and what comes of them. [`formats`]: export and import, blocks and remote read of Prometheus. [`client`]: the library in
 //! programs. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
+//! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
+//! command line. [`retention`]: what goes and what stays.
 
 mod access;
 mod backup;
@@ -27,4 +29,5 @@ mod otlp;
 mod otlp_ledger;
 mod prometheus;
 mod reports;
+mod retention;
 mod settings;

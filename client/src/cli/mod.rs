@@ -12,6 +12,7 @@ mod completions;
 mod config;
 mod csv;
 mod dashboard;
+mod delete;
 mod doctor;
 mod env;
 mod escape;
@@ -25,6 +26,7 @@ mod piece;
 mod query;
 mod range;
 mod report;
+mod retention;
 mod screen;
 mod series;
 mod status;
@@ -105,6 +107,12 @@ pub enum Command {
     /// Write all samples of a selection to stdout or a file.
     #[command(after_help = export::EXAMPLES)]
     Export(export::Export),
+    /// Delete samples of series, or say what would go.
+    #[command(after_help = delete::EXAMPLES)]
+    Delete(delete::Delete),
+    /// Say how long which series are kept.
+    #[command(subcommand)]
+    Retention(retention::Retention),
     /// Show the state of a node, its shards and its storage.
     #[command(after_help = status::EXAMPLES)]
     Status(status::Status),
@@ -145,6 +153,8 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Cardinality(c) => c.run(global).await,
         Command::Import(c) => c.run(global).await,
         Command::Export(c) => c.run(global).await,
+        Command::Delete(c) => c.run(global).await,
+        Command::Retention(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
         Command::Report(c) => c.run(global).await,

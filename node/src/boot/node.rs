@@ -15,6 +15,7 @@ use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
 use crate::repair;
 use crate::scraper::Scraper;
+use crate::retention::{self, Retention};
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -91,6 +92,7 @@ impl Node {
             sizes: parking_lot::Mutex::default(),
         };
         let report: Arc<dyn Fn() -> Report + Send + Sync> = Arc::new(move || reporter.report());
+        let retention = Retention::new(cluster.clone(), millis(settings.storage.retention.duration()));
         let setup = Setup {
             cluster: cluster.clone(),
             database: database.clone(),
@@ -99,7 +101,7 @@ impl Node {
             disk: disk.clone(),
             founding: founding.clone(),
             may_lead,
-            retention_ms: millis(settings.storage.retention.duration()),
+            retention: retention.clone(),
             checkpoint_interval: settings.storage.checkpoint_interval.duration(),
             head_bytes: settings.storage.head.bytes() as usize / usize::from(cluster.shard_count()).max(1),
             expire_interval: Duration::from_secs(600),
@@ -109,7 +111,7 @@ impl Node {
         };
         let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender.clone()).await?;
         let guards = (access.clone(), disk.clone());
-        let app = assemble(&settings, (&database, &log), guards, &shards, report.clone(), recorder, started)
+        let app = assemble(&settings, (&database, &log), guards, (&shards, &retention), report.clone(), recorder, started)
             .await?;
         if let Some(saved) = database.get(METADATA_KEY)? {
             app.metadata.load(&saved);
@@ -145,6 +147,7 @@ impl Node {
             );
         }
         tasks.push(tokio::spawn(replicas.keep()));
+        tasks.push(tokio::spawn(retention::keep(shards.clone())));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
@@ -330,7 +333,7 @@ async fn assemble(
     settings: &Settings,
     (database, log): (&Arc<plimsoll_storage::Database>, &Log),
     (access, disk): (Access, disk::Health),
-    shards: &Shards,
+    (shards, retention): (&Shards, &Retention),
     report: Arc<dyn Fn() -> Report + Send + Sync>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     started: Instant,
@@ -349,6 +352,7 @@ async fn assemble(
         limits,
         seed: rand::random(),
         retention_ms,
+        retention: retention.clone(),
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
         otlp: super::otlp::options(&settings.otlp),
@@ -379,6 +383,7 @@ async fn assemble(
         log: log.clone(),
         cluster: shards.cluster().clone(),
         shards: shards.clone(),
+        retention: retention.clone(),
         report,
         disk,
         access,

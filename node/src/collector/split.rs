@@ -1,5 +1,6 @@
 use super::routes::{Place, Route, Table};
 use super::{Row, msg::RowValue};
+use crate::retention::Retention;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use bytes::Bytes;
@@ -14,8 +15,8 @@ pub struct Rules {
     pub limits: Limits,
     /// Secret of the raw-label hash, so that nobody can craft collisions.
     pub seed: u64,
-    /// Samples older than this are refused.
-    pub retention_ms: i64,
+    /// Samples older than what anything is kept for are refused.
+    pub retention: Retention,
     /// Samples further in the future than this are refused.
     pub future_ms: i64,
     /// Series that the node may hold.
@@ -87,7 +88,7 @@ impl<'a> Split<'a> {
             metadata,
             routes,
             place: Place::default(),
-            oldest: now.saturating_sub(rules.retention_ms),
+            oldest: rules.retention.policy().oldest(now),
             newest: now.saturating_add(rules.future_ms),
             room: None,
             parts,

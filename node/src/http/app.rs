@@ -9,6 +9,7 @@ use crate::hub::Hub;
 use crate::peer::Report;
 use crate::query::{Answers, Consistency, FanOut, Part, Queries, Question};
 use crate::scraper::Scraper;
+use crate::retention::Retention;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use axum::http::StatusCode;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub cluster: Cluster,
     /// The shards.
     pub shards: Shards,
+    /// How long samples are kept.
+    pub retention: Retention,
     /// What this node says of itself.
     pub report: Arc<dyn Fn() -> Report + Send + Sync>,
     /// Whether the disk takes more.

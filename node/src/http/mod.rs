@@ -23,6 +23,7 @@ mod query;
 mod replica;
 mod reports;
 mod scrape;
+mod retention;
 mod self_metrics;
 mod series;
 mod serve;
@@ -98,6 +99,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
+        .merge(retention::routes())
         .route("/api/v1/write", post(write::remote_write))
         .route("/api/v1/import", post(write::json_lines))
         .route("/api/v1/import/prometheus", post(write::text))

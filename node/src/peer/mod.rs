@@ -61,6 +61,8 @@ pub enum Kind {
     Targets = 20,
     /// What targets of a node say about a metric, or about all.
     TargetMetadata = 21,
+    /// A deletion for the leader of a shard.
+    Delete = 11,
 }
 
 impl Kind {
@@ -83,6 +85,10 @@ impl Kind {
         ]
         .into_iter()
         .find(|kind| *kind as u32 == number)
+        use Kind::{Append, Change, Delete, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex};
+        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata, Delete]
+            .into_iter()
+            .find(|kind| *kind as u32 == number)
     }
 }
 

@@ -3,6 +3,7 @@
 mod backup;
 mod damage;
 mod increases;
+mod delete;
 mod journeys;
 mod model;
 mod together;
