@@ -67,9 +67,12 @@ export function format(v: number | null | undefined, unit: Unit = ''): string {
 
 /** Labels of an axis: as many digits as tell neighbours apart, and the unit of the largest for all. */
 export function axisLabels(values: ReadonlyArray<number>, unit: Unit): string[] {
-    const texts = values.map((v) => format(v, unit));
+    const texts = values.map((v) => short(format(v, unit)));
     return new Set(texts).size === texts.length ? texts : values.map((v) => longer(v, unit));
 }
+
+/** Cents of whole dollars say nothing beside one another. */
+const short = (text: string) => (text.startsWith('$') || text.startsWith('−$') ? text.replace(/\.00(?=\/|$)/, '') : text);
 
 function longer(v: number, unit: Unit): string {
     if (unit === 'percent') return `${trim((v * 100).toFixed(3))} %`;

@@ -88,7 +88,7 @@ function Shown({ panel, frame, data, context }: { panel: Panel; frame: Frame; da
 
 function Stat({ panel, frame, data }: { panel: Panel; frame: Frame; data: PanelData }) {
     const several = frame.columns.length > 1;
-    const tall = panel.at.h >= 4;
+    const tall = panel.at.h >= 3;
     const columns = useMemo(() => frame.columns.slice(0, 8), [frame]);
     if (several) {
         return (
