@@ -77,9 +77,6 @@ section! {
         join: Vec<String> = Vec::new(),
         /// Name of the zone (rack, data centre) that this node shares a fate with; replicas are spread over zones.
         zone: Option<String> = None,
-        /// How often the node writes its own metrics into the cluster, as series with `job="plimsoll"`; never where it is not
-        /// set: many have a Prometheus that scrapes /metrics. The dashboards on the cluster's health read them.
-        self_metrics: Option<Period> = None,
         /// Allows addresses that other machines can reach without TLS, tokens and certificates of peers.
         insecure: bool = false,
     }
@@ -153,6 +150,25 @@ section! {
 }
 
 section! {
+    /// How OpenTelemetry's metrics become series. Nodes of a cluster should agree on it.
+    Otlp = "otlp" {
+        /// `prometheus` (`http.requests` in `s` becomes `http_requests_seconds`, counters end in `_total`), `underscores` (no
+        /// unit, no `_total`), `suffixes` (dots stay, unit and `_total` are added) or `untouched`.
+        names: OtlpNames = OtlpNames::Prometheus,
+        /// Attributes of the resource that become labels of its series. `service.*` become `job` and `instance` in any
+        /// case, the others are in `target_info`.
+        promote: Vec<String> = Vec::new(),
+        /// Whether the instrumentation scope becomes the labels `otel_scope_*`. They make new series with each version of
+        /// a library.
+        scope_labels: bool = false,
+        /// Whether the attributes of a resource become the series `target_info`.
+        target_info: bool = true,
+        /// Whether delta temporality is taken and added up. Without it, senders are told to send cumulative sums.
+        delta: bool = true,
+    }
+}
+
+section! {
     /// What a query may take. Over a limit the query ends with an error that names the limit.
     Query = "query" {
         /// How far an instant looks back for the newest sample; the same as Prometheus.
@@ -169,6 +185,23 @@ section! {
         memory: Size = Size::mib(512),
         /// Queries that run at a time; further ones wait within their timeout. A query uses all cores by itself.
         concurrency: u64 = 16,
+    }
+}
+
+section! {
+    /// What the cluster fetches metrics from.
+    Scrape = "scrape" {
+        /// File with `scrape_configs` as Prometheus has them. The node hands its content to the cluster, whose nodes share
+        /// the targets; a changed file is taken up within seconds. Files that it names must lie on every node.
+        config_file: Option<PathBuf> = None,
+        /// Whether the cluster scrapes its own nodes, as job `plimsoll`.
+        own_nodes: bool = true,
+        /// How often the cluster scrapes its own nodes.
+        own_interval: Period = Period::seconds(15),
+        /// Largest body of a target after decompression, where its job sets no smaller `body_size_limit`.
+        body: Size = Size::mib(64),
+        /// Bytes of all bodies on their way to this node; a scrape that finds no room fails, and says so.
+        in_flight_bytes: Size = Size::mib(128),
     }
 }
 
@@ -237,6 +270,20 @@ macro_rules! words {
             }
         }
     };
+}
+
+words! {
+    /// Names that OpenTelemetry's metrics and attributes get.
+    OtlpNames, "one of prometheus, underscores, suffixes, untouched" {
+        /// As Prometheus translates them.
+        Prometheus = "prometheus",
+        /// Without unit and `_total`.
+        Underscores = "underscores",
+        /// With unit and `_total`, other characters as they are.
+        Suffixes = "suffixes",
+        /// As they are.
+        Untouched = "untouched",
+    }
 }
 
 words! {

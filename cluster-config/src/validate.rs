@@ -40,9 +40,6 @@ impl Settings {
         refuse("shards.count", number(self.shards.count, 1, 256));
 
         let storage = &self.storage;
-        if let Some(every) = self.node.self_metrics {
-            refuse("node.self_metrics", period(every, Period::seconds(1), Period::minutes(60)));
-        }
         refuse("storage.retention", period(storage.retention, Period::minutes(60), LONGEST));
         refuse(
             "storage.checkpoint_interval",
@@ -71,6 +68,11 @@ impl Settings {
                 )
             }),
         );
+
+        let scrape = &self.scrape;
+        refuse("scrape.own_interval", period(scrape.own_interval, Period::seconds(1), Period::minutes(5)));
+        refuse("scrape.body", size(scrape.body, Size::kib(1), Size::gib(1)));
+        refuse("scrape.in_flight_bytes", size(scrape.in_flight_bytes, Size::mib(1), Size::gib(1)));
 
         let query = &self.query;
         refuse("query.lookback", period(query.lookback, Period::millis(1), Period::days(1)));

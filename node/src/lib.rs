@@ -10,6 +10,8 @@
 //! A change of the cluster: [`http`] → [`cluster`] (the ownership group) → [`placement`] (who should hold what) →
 //! [`shard::walk`] (each leader moves its own group).
 //!
+//! A target's metrics: [`scraper`] (asks targets, wherever they are) → [`collector`].
+//!
 //! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
 //! Somebody who looks on: [`http`] → [`hub`] (one evaluation a step for all) → [`query`].
 //!
@@ -30,6 +32,7 @@ pub mod peer;
 pub mod placement;
 pub mod query;
 pub mod repair;
+pub mod scraper;
 pub mod shard;
 pub mod telemetry;
 

@@ -17,8 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-promql", &["plimsoll-model"]),
     ("plimsoll-consensus", &["plimsoll-model"]),
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
+    ("plimsoll-scrape", &["plimsoll-model", "plimsoll-proto"]),
     // The settings are for its command line alone (`config check`), which is a feature that the library does without.
-    ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config"]),
+    ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config", "plimsoll-scrape"]),
     (
         "plimsoll-node",
         &[
@@ -30,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-ownership",
             "plimsoll-consensus",
             "plimsoll-dashboards",
+            "plimsoll-scrape",
             "plimsoll-client",
         ],
     ),
@@ -160,7 +162,9 @@ fn messages_are_cast_only_where_credit_is_taken() {
 
 #[test]
 fn engines_read_no_clock() {
-    for name in ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership"] {
+    for name in
+        ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership", "plimsoll-scrape"]
+    {
         let (folder, _) = &crates()[name];
         for_each_code_line(&folder.join("src"), |path, number, line| {
             assert!(!line.contains("SystemTime::now"), "{}:{number} reads a clock", path.display());

@@ -13,6 +13,7 @@ use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
 use crate::repair;
+use crate::scraper::Scraper;
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -30,6 +31,8 @@ use tokio::task::JoinHandle;
 
 /// Key of the saved metric metadata in the column family `node`.
 const METADATA_KEY: &[u8] = b"metric-metadata";
+/// Key of the row that is written to see whether the store takes writes.
+const PROBE_KEY: &[u8] = b"probe";
 /// How often changed metadata is saved.
 const METADATA_INTERVAL: Duration = Duration::from_secs(60);
 /// Bytes of batches in flight a shard. A collector's whole credit may go to one shard.
@@ -68,7 +71,7 @@ impl Node {
         let recorder = telemetry::install_metrics()?;
         let (fatal_sender, fatal) = mpsc::channel(4);
         let (database, log) = open_stores(&folder, &settings, fatal_sender.clone()).await?;
-        let (disk, disk_watch) = watch_disk(&folder, &settings, log.clone());
+        let (disk, disk_watch) = watch_disk(&folder, &settings, (&database, &log));
         let mut tasks = vec![disk_watch, tokio::spawn(access.clone().watch())];
         let (shards, applicant) = enter(&settings, (&database, &log), &access, &ports).await?;
         let cluster = shards.cluster().clone();
@@ -120,6 +123,7 @@ impl Node {
         let door = NodeDoor {
             shards: shards.clone(),
             metadata,
+            scraper: app.scraper.clone(),
             disk,
             stopping: stopping.clone(),
             report: report.clone(),
@@ -127,7 +131,6 @@ impl Node {
         let servers = ports.serve(&app, &access, Arc::new(door), stopping);
         tasks.push(watch_peers(&shards, report));
         tasks.push(tokio::spawn(save_metadata(app.metadata.clone(), database.clone())));
-        tasks.extend(settings.node.self_metrics.map(|every| tokio::spawn(telemetry::write_own(app.clone(), every.duration()))));
         cluster.establish(&applicant, cluster.shard_count()).await?;
         let replicas = Replicas { shards: shards.clone(), supervisor: supervisor.clone() };
         replicas.open_all(database.shards()).await;
@@ -150,6 +153,7 @@ impl Node {
             moves: settings.cluster.moves as usize,
         };
         Placement::spawn(None, Placement, placement).await?;
+        app.scraper.start(http::own_metrics(&app)).await?;
         app.ready.store(true, std::sync::atomic::Ordering::Release);
         tracing::info!(%address, seconds = started.elapsed().as_secs_f64(), "ready");
         Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, leaving, servers, tasks })
@@ -183,6 +187,7 @@ impl Node {
     /// Stops in good order; requests under way get `drain`.
     pub async fn stop(self, drain: Duration) {
         self.app.ready.store(false, std::sync::atomic::Ordering::Release);
+        self.app.scraper.stop();
         self.leave().await;
         // nobody listens when the server has ended already
         let _ = self.stop.send(true);
@@ -344,12 +349,21 @@ async fn assemble(
         retention_ms: millis(settings.storage.retention.duration()),
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
+        otlp: super::otlp::options(&settings.otlp),
     };
     let actors = std::thread::available_parallelism().map_or(2, |n| n.get()).min(8);
     let metadata = Arc::new(Metadata::default());
     let in_flight = ingest.in_flight_bytes.bytes() as usize;
     let collector = Collector::start(actors, in_flight, rules, shards.clone(), metadata.clone()).await?;
     let queries = Queries::new(settings.query.clone(), shards.clone());
+    let scraper = Scraper::new(
+        settings.scrape.clone(),
+        limits,
+        shards.clone(),
+        collector.clone(),
+        queries.clone(),
+        metadata.clone(),
+    );
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -361,6 +375,7 @@ async fn assemble(
         access,
         collector,
         queries,
+        scraper,
         metadata,
         recorder,
         started,
@@ -368,12 +383,18 @@ async fn assemble(
 }
 
 /// Begins to watch the disk; a node on a full one starts read-only.
-fn watch_disk(folder: &Folder, settings: &Settings, log: Log) -> (disk::Health, JoinHandle<()>) {
+fn watch_disk(
+    folder: &Folder,
+    settings: &Settings,
+    (database, log): (&Arc<plimsoll_storage::Database>, &Log),
+) -> (disk::Health, JoinHandle<()>) {
+    let (database, log) = (database.clone(), log.clone());
     let watch = disk::Watch {
         folders: vec![folder.store(), folder.log()],
         min_free: settings.storage.min_free_disk.bytes(),
         measure: Arc::new(disk::measure),
         stalled: Arc::new(move || log.stalled_for()),
+        probe: Arc::new(move || database.put(PROBE_KEY, &[]).map_err(|e| e.to_string())),
     };
     let health = disk::Health::default();
     let judge = watch.first(&health);

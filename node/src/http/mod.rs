@@ -16,10 +16,12 @@ mod export;
 mod grpc;
 mod json;
 mod live;
+mod otlp;
 mod pages;
 mod params;
 mod query;
 mod replica;
+mod scrape;
 mod self_metrics;
 mod series;
 mod serve;
@@ -33,7 +35,7 @@ pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
 pub use live::Events;
 pub use params::Params;
-pub use self_metrics::exposition;
+pub use self_metrics::own_metrics;
 pub use serve::serve;
 
 use crate::access::Access;
@@ -116,9 +118,11 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
             get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
         )
         .route("/api/v1/tokens/{name}", delete(tokens::revoke))
+        .merge(otlp::routes())
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .merge(live::routes())
+        .merge(scrape::routes())
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

@@ -6,14 +6,28 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge};
 
-/// `GET /metrics`
+/// Reads what is not counted as it happens, then renders everything.
 pub async fn metrics(State(app): State<AppState>) -> Response {
-    let text = exposition(&app).await;
+    let text = render(&app).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-/// Reads what is not counted as it happens, then renders everything.
-pub async fn exposition(app: &AppState) -> String {
+/// What `GET /metrics` answers, for the scraper of this very node.
+pub fn own_metrics(app: &AppState) -> crate::scraper::Render {
+    // the scraper is a part of the state: it must not keep the state for ever
+    let app = app.downgrade();
+    std::sync::Arc::new(move || {
+        let app = app.clone();
+        Box::pin(async move {
+            match app.upgrade() {
+                Some(app) => render(&app).await,
+                None => String::new(),
+            }
+        })
+    })
+}
+
+async fn render(app: &AppState) -> String {
     let read = app.clone();
     // with a million series the shards' numbers take a while
     if let Err(join) = tokio::task::spawn_blocking(move || read_gauges(&read)).await {
@@ -24,16 +38,18 @@ pub async fn exposition(app: &AppState) -> String {
 }
 
 fn read_gauges(app: &AppState) {
-    let (mut series, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0);
+    let (mut series, mut increasing, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0, 0);
     for live in app.shards.locals().iter().filter_map(|s| s.live().ok()) {
         let held = live.storage().statistics();
         series += held.series;
+        increasing += held.increasing;
         head += held.head_samples;
         quarantined += held.quarantined;
         out_of_order += held.counters.out_of_order;
     }
     let log = app.log.stats();
     gauge!("plimsoll_series").set(series as f64);
+    gauge!("plimsoll_increasing_series").set(increasing as f64);
     gauge!("plimsoll_head_samples").set(head as f64);
     gauge!("plimsoll_out_of_order_samples").set(out_of_order as f64);
     gauge!("plimsoll_quarantined_rows").set(quarantined as f64);

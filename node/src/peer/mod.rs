@@ -57,14 +57,32 @@ pub enum Kind {
     ReadIndex = 9,
     /// The types and help texts of metrics that a node knows.
     Metadata = 10,
+    /// What a node knows about targets of scrapes.
+    Targets = 20,
+    /// What targets of a node say about a metric, or about all.
+    TargetMetadata = 21,
 }
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
         use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
+        use Kind::{TargetMetadata, Targets};
+        [
+            Done,
+            Failed,
+            Raft,
+            Append,
+            Ping,
+            Join,
+            Change,
+            Members,
+            ReadIndex,
+            Metadata,
+            Targets,
+            TargetMetadata,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u32 == number)
     }
 }
 
