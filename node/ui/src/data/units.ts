@@ -58,7 +58,7 @@ export function format(v: number | null | undefined, unit: Unit = ''): string {
         case 'percent100': return `${digits(v)} %`;
         case 'usd': return dollars(v);
         case 'usd/h': return `${dollars(v)}/h`;
-        case 'count': return Math.abs(v) >= 1e4 ? scaled(v, SI, '') : trim(v.toFixed(Number.isInteger(v) ? 0 : 2));
+        case 'count': return Math.abs(v) >= 1e4 ? scaled(v, SI, '') : trim(v.toFixed(Number.isInteger(v) || Math.abs(v) >= 100 ? 0 : 2));
         case 'time': return new Date(v * 1000).toLocaleString();
         case '': case 'short': return scaled(v, SI, '');
         default: return unit.startsWith('/') ? `${scaled(v, SI, '')}${unit}` : `${scaled(v, SI, '')} ${unit}`;

@@ -20,8 +20,9 @@ export function PanelView({ panel, context }: { panel: Panel; context: Context }
     const place = { gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` };
     const tall = h >= 6;
     const flush = panel.kind === 'table';
+    const small = panel.kind === 'stat' && w <= 6;
     return (
-        <section class={`panel ${tall ? 'tall' : ''} ${flush ? 'flush' : ''}`} style={place} aria-label={panel.title}>
+        <section class={`panel ${tall ? 'tall' : ''} ${flush ? 'flush' : ''} ${small ? 'small' : ''}`} style={place} aria-label={panel.title}>
             <header>
                 <h3 class="clip" title={panel.description || panel.title}>{panel.title}</h3>
                 <span class="tools"><ExploreLink panel={panel} context={context} /></span>
