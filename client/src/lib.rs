@@ -5,7 +5,7 @@
 //! # The modules, in reading order
 //!
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever node
-//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer` and `status` (JSON as types). Upkeep: `admin`, `cluster`, `token`,
+//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer`, `status` and `report` (JSON as types). Upkeep: `admin`, `cluster`, `token`,
 //! `backup`. Streams of lines: `export`, `import`. A sample: [`Writer`]
 //! (`writer`): `lane` → `remote_write` → `deliver` → `transport`. The same over gRPC: `grpc`.
 //!
@@ -30,6 +30,7 @@ mod histogram;
 mod import;
 mod nodes;
 mod query;
+mod report;
 mod retry;
 mod status;
 mod token;
@@ -48,6 +49,7 @@ pub use grpc::{Block, Blocks, GrpcClient};
 pub use import::TextFormat;
 pub use nodes::KnownNode;
 pub use query::{Ready, Selection};
+pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportTable, TokenUsage};
 pub use retry::{Backoff, parse_retry_after};
 pub use status::{
     BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,

@@ -7,6 +7,8 @@
 //! [`aggregator`] (one a query: joins what the shards answer, here or by [`peer`] elsewhere) → [`shard::source`] (a
 //! shared snapshot of storage) → JSON.
 //!
+//! A report: [`http`] → [`analytics`] → [`query`] (every shard counts what its series grew by) → text.
+//!
 //! A change of the cluster: [`http`] → [`cluster`] (the ownership group) → [`placement`] (who should hold what) →
 //! [`shard::walk`] (each leader moves its own group).
 //!
@@ -20,6 +22,7 @@
 
 pub mod access;
 pub mod aggregator;
+pub mod analytics;
 pub mod backup;
 pub mod boot;
 pub mod cluster;

@@ -3,7 +3,7 @@
 //! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
 //! against Prometheus' own answers. [`ingest`]: the other ways in. [`otlp`], [`otlp_ledger`], [`otel_sdk`]: OpenTelemetry. [`durability`]: kill -9 and graceful ends.
 //! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
-//! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
+//! and what comes of them. [`reports`]: what agents did and used, to the last token. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
 
 mod access;
@@ -22,4 +22,5 @@ mod otel_sdk;
 mod otlp;
 mod otlp_ledger;
 mod prometheus;
+mod reports;
 mod settings;

@@ -24,6 +24,7 @@ mod lines;
 mod output;
 mod query;
 mod range;
+mod report;
 mod screen;
 mod series;
 mod status;
@@ -109,6 +110,9 @@ pub enum Command {
     /// Look after the cluster: nodes, shards, moves.
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    /// Tell what agents did, used and cost, and whether all is well.
+    #[command(subcommand)]
+    Report(report::Report),
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
@@ -142,6 +146,7 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Export(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
+        Command::Report(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
         Command::Dashboard(c) => c.run(global).await,
         Command::Config(c) => c.run(global),

@@ -79,6 +79,7 @@ pub const ROUTES: &[(&str, Need)] = &[
     // whoever may read sees them; a change is for admins, see CHANGED_BY_ADMINS
     ("/api/v1/dashboards/{id}", READ),
     ("/api/v1/dashboards/import", ADMIN),
+    ("/api/v1/reports/{kind}", READ),
     ("/plimsoll.v1.Query/{*rest}", READ),
     ("/api/v1/admin/checkpoint", ADMIN),
     ("/api/v1/admin/compact", ADMIN),

@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
+use crate::analytics::{self, Analytics};
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
@@ -343,10 +344,11 @@ async fn assemble(
         samples_per_request: ingest.samples_per_request as usize,
         ..Limits::default()
     };
+    let retention_ms = millis(settings.storage.retention.duration());
     let rules = Rules {
         limits,
         seed: rand::random(),
-        retention_ms: millis(settings.storage.retention.duration()),
+        retention_ms,
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
         otlp: super::otlp::options(&settings.otlp),
@@ -364,6 +366,13 @@ async fn assemble(
         queries.clone(),
         metadata.clone(),
     );
+    let analytics = Analytics::new(analytics::Parts {
+        shards: shards.clone(),
+        queries: queries.clone(),
+        limits: settings.query.clone(),
+        retention_ms,
+        report: report.clone(),
+    });
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -376,6 +385,7 @@ async fn assemble(
         collector,
         queries,
         scraper,
+        analytics,
         metadata,
         recorder,
         started,

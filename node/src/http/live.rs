@@ -4,7 +4,7 @@
 //! `cluster` the state of the cluster, `end` why nothing more comes. A comment every 15 s tells a quiet stream from a dead one.
 
 use super::answer::{Time, matrix_series, vector_series};
-use super::app::WeakState;
+use super::app::WeakApp;
 use super::{ApiError, AppState, Params, cluster};
 use crate::hub::{self, Form, Key, Outcome, Viewer, Wanted, Wish};
 use axum::Router;
@@ -97,7 +97,7 @@ impl From<hub::Error> for ApiError {
 }
 
 /// Server-sent events with JSON in them.
-pub struct Events(WeakState);
+pub struct Events(WeakApp);
 
 impl Events {
     /// Events of this node. They do not keep it from ending.
@@ -201,7 +201,7 @@ mod tests {
     fn an_event_is_one_line_of_json_whatever_the_labels_are() {
         let labels = Labels::from_pairs([("a", "x\n\n</script>\u{2028}")]).expect("labels");
         let outcome = Ok(Value::Vector(1500, vec![Series { labels, point: Point::Float(2.0) }]));
-        let form = Events(WeakState::default());
+        let form = Events(WeakApp::default());
         let parts = form.part(7, &outcome);
         let text = String::from_utf8(
             form.tick(1500, &[&parts, &form.part(8, &Err("no \"luck\"\n".to_owned()))]).to_vec(),

@@ -21,6 +21,7 @@ mod pages;
 mod params;
 mod query;
 mod replica;
+mod reports;
 mod scrape;
 mod self_metrics;
 mod series;
@@ -93,6 +94,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/metrics", get(self_metrics::metrics))
         .merge(dashboards::routes())
         .merge(ui::routes())
+        .merge(reports::routes())
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
@@ -121,8 +123,8 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .merge(otlp::routes())
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
-        .merge(live::routes())
         .merge(scrape::routes())
+        .merge(live::routes())
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

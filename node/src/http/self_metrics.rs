@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge};
 
-/// Reads what is not counted as it happens, then renders everything.
+/// `GET /metrics`
 pub async fn metrics(State(app): State<AppState>) -> Response {
     let text = render(&app).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
