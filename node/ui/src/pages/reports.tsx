@@ -56,7 +56,19 @@ export function Reports() {
     );
 }
 
-function Part({ table }: { table: ReportTable }) {
+/** Figures that belong together come as an object: `tokens.input`. */
+export function flat(item: Item): Item {
+    const out: Item = {};
+    for (const [name, value] of Object.entries(item)) {
+        if (name === 'compare' || value === null || typeof value !== 'object') out[name] = value;
+        else for (const [inner, one] of Object.entries(value)) out[`${name}.${inner}`] = one;
+    }
+    if (item.compare) out.compare = Object.fromEntries(Object.entries(item.compare as Item).flatMap(([name, value]) => ('before' in (value as Item) ? [[name, value]] : Object.entries(value as Item).map(([inner, one]) => [`${name}.${inner}`, one]))));
+    return out;
+}
+
+function Part({ table: raw }: { table: ReportTable }) {
+    const table = { ...raw, rows: raw.rows.map(flat), total: raw.total && flat(raw.total) };
     const names = [...new Set(table.rows.flatMap((r) => Object.keys(r)))].filter((n) => n !== 'compare' && !table.keys.includes(n));
     const columns: ColumnOf<Item>[] = [
         ...table.keys.map((k): ColumnOf<Item> => ({ title: words(k), cell: (r) => String(r[k] ?? ''), by: (r) => String(r[k] ?? '') })),
@@ -83,9 +95,9 @@ export function unitOf(name: string): string {
     if (/(_s|_seconds|^median|^p\d\d?|^mean)$/.test(name)) return 's';
     if (/usd|cost/.test(name)) return 'usd';
     if (/bytes/.test(name)) return 'bytes';
-    if (/(rate|ratio|share)$/.test(name)) return 'percent';
+    if (/(rate|ratio|share|per_execution)$/.test(name)) return 'percent';
     if (/percent/.test(name)) return 'percent100';
     return 'count';
 }
 
-const words = (name: string) => name.replace(/_(seconds|usd|s)$/, '').replace(/_/g, ' ');
+const words = (name: string) => name.replace(/^tokens\./, '').replace(/_(seconds|usd|s)$/, '').replace(/_/g, ' ');
