@@ -2,6 +2,7 @@
 
 import { get } from '../api/client';
 import { useCall } from '../api/use';
+import { flat, type Item, unitOf } from '../data/report';
 import { resolve } from '../data/time';
 import { format } from '../data/units';
 import { type ColumnOf, Card, Empty, Pending, Table } from '../shell/parts';
@@ -11,8 +12,6 @@ import { place, tune } from '../shell/state';
 import { Top } from '../shell/top';
 
 const KINDS = [['loops', 'Loops'], ['tokens', 'Tokens'], ['tools', 'Tools'], ['errors', 'Errors']] as const;
-
-type Item = Record<string, unknown>;
 
 interface ReportTable {
     name: string;
@@ -56,17 +55,6 @@ export function Reports() {
     );
 }
 
-/** Figures that belong together come as an object: `tokens.input`. */
-export function flat(item: Item): Item {
-    const out: Item = {};
-    for (const [name, value] of Object.entries(item)) {
-        if (name === 'compare' || value === null || typeof value !== 'object') out[name] = value;
-        else for (const [inner, one] of Object.entries(value)) out[`${name}.${inner}`] = one;
-    }
-    if (item.compare) out.compare = Object.fromEntries(Object.entries(item.compare as Item).flatMap(([name, value]) => ('before' in (value as Item) ? [[name, value]] : Object.entries(value as Item).map(([inner, one]) => [`${name}.${inner}`, one]))));
-    return out;
-}
-
 function Part({ table: raw }: { table: ReportTable }) {
     const table = { ...raw, rows: raw.rows.map(flat), total: raw.total && flat(raw.total) };
     const names = [...new Set(table.rows.flatMap((r) => Object.keys(r)))].filter((n) => n !== 'compare' && !table.keys.includes(n));
@@ -88,16 +76,6 @@ function Figure({ row, name }: { row: Item; name: string }) {
     const compared = (row.compare as Record<string, { percent: number | null }> | undefined)?.[name];
     const percent = compared?.percent;
     return <>{format(value, unitOf(name))}{typeof percent === 'number' && <span class="faint"> {percent > 0 ? '+' : ''}{format(percent, 'percent100')}</span>}</>;
-}
-
-/** The unit that the name of a figure ends in. */
-export function unitOf(name: string): string {
-    if (/(_s|_seconds|^median|^p\d\d?|^mean)$/.test(name)) return 's';
-    if (/usd|cost/.test(name)) return 'usd';
-    if (/bytes/.test(name)) return 'bytes';
-    if (/(rate|ratio|share|per_execution)$/.test(name)) return 'percent';
-    if (/percent/.test(name)) return 'percent100';
-    return 'count';
 }
 
 const words = (name: string) => name.replace(/^tokens\./, '').replace(/_(seconds|usd|s)$/, '').replace(/_/g, ' ');
