@@ -13,6 +13,7 @@
 //! must survive a crash of the caller belongs into the caller's own log).
 
 mod admin;
+mod anomaly;
 mod answer;
 mod backup;
 #[cfg(feature = "cli")]
@@ -34,9 +35,11 @@ mod retry;
 mod status;
 mod token;
 mod transport;
+mod webhook;
 mod writer;
 
 pub use admin::{Compacted, Queries, Query};
+pub use anomaly::{Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};
@@ -54,6 +57,7 @@ pub use status::{
     NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,
 };
 pub use token::{NewToken, Token};
+pub use webhook::post;
 pub use writer::{Counters, Lost, PushError, Sample, SampleValue, Writer, WriterBuilder, Written};
 
 pub use plimsoll_model as model;

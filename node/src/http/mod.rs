@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod anomalies;
 mod answer;
 mod app;
 mod backup;
@@ -19,6 +20,7 @@ mod params;
 mod query;
 mod replica;
 mod reports;
+mod schedules;
 mod self_metrics;
 mod series;
 mod serve;
@@ -86,6 +88,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .route("/metrics", get(self_metrics::metrics))
         .merge(reports::routes())
+        .merge(anomalies::routes())
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
@@ -111,6 +114,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
             get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
         )
         .route("/api/v1/tokens/{name}", delete(tokens::revoke))
+        .merge(schedules::routes())
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
