@@ -15,6 +15,7 @@
 
 mod admin;
 mod agent;
+mod anomaly;
 mod answer;
 mod backup;
 #[cfg(feature = "cli")]
@@ -45,10 +46,12 @@ mod status;
 mod system;
 mod token;
 mod transport;
+mod webhook;
 mod writer;
 
 pub use admin::{Compacted, Queries, Query};
 pub use agent::{LlmCall, LoopExecution, LoopGuard, LoopNames, LoopStatus, Tokens, ToolCall};
+pub use anomaly::{Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};
@@ -76,6 +79,7 @@ pub use status::{
     NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,
 };
 pub use token::{NewToken, Token};
+pub use webhook::post;
 pub use writer::{Counters, Lost, PushError, Sample, SampleValue, Writer, WriterBuilder, Written};
 
 pub use plimsoll_model as model;

@@ -151,6 +151,9 @@ impl Node {
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
+        tasks.push(tokio::spawn(analytics::anomalies::keep(app.analytics.clone(), app.collector.clone())));
+        let data = folder.path().to_owned();
+        tasks.push(tokio::spawn(analytics::schedules::keep(app.analytics.clone(), data)));
         let placement = placement::Args {
             shards,
             replace_after: settings.cluster.replace_after.duration(),

@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod anomalies;
 mod answer;
 mod app;
 mod backup;
@@ -24,6 +25,7 @@ mod replica;
 mod reports;
 mod scrape;
 mod retention;
+mod schedules;
 mod self_metrics;
 mod series;
 mod serve;
@@ -96,6 +98,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .merge(dashboards::routes())
         .merge(ui::routes())
         .merge(reports::routes())
+        .merge(anomalies::routes())
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
@@ -123,6 +126,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         )
         .route("/api/v1/tokens/{name}", delete(tokens::revoke))
         .merge(otlp::routes())
+        .merge(schedules::routes())
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .merge(scrape::routes())
