@@ -3,7 +3,7 @@
 use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
-use crate::sections::{Access, Cluster, Ingest, Log, Node, Query, Section, Shards, Storage, Tls};
+use crate::sections::{Access, Cluster, Ingest, Log, Node, Query, Rules, Section, Shards, Storage, Tls};
 use crate::setting::Key;
 use crate::suggest;
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub ingest: Ingest,
     /// `[query]`
     pub query: Query,
+    /// `[rules]`
+    pub rules: Rules,
     /// `[tls]`
     pub tls: Tls,
     /// `[access]`
@@ -59,6 +61,7 @@ impl Settings {
             Cluster::KEYS,
             Ingest::KEYS,
             Query::KEYS,
+            Rules::KEYS,
             Tls::KEYS,
             Access::KEYS,
             Log::KEYS,
@@ -85,6 +88,7 @@ impl Settings {
             "cluster" => self.cluster.show(key.name),
             "ingest" => self.ingest.show(key.name),
             "query" => self.query.show(key.name),
+            "rules" => self.rules.show(key.name),
             "tls" => self.tls.show(key.name),
             "access" => self.access.show(key.name),
             _ => self.log.show(key.name),
@@ -103,6 +107,7 @@ impl Settings {
             "cluster" => self.cluster.set(key.name, &given),
             "ingest" => self.ingest.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
+            "rules" => self.rules.set(key.name, &given),
             "tls" => self.tls.set(key.name, &given),
             "access" => self.access.set(key.name, &given),
             _ => self.log.set(key.name, &given),

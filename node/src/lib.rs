@@ -27,6 +27,7 @@ pub mod peer;
 pub mod placement;
 pub mod query;
 pub mod repair;
+pub mod rules;
 pub mod shard;
 pub mod telemetry;
 

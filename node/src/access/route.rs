@@ -57,6 +57,11 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/rules", READ),
     ("/api/v1/alerts", READ),
     ("/api/v1/alertmanagers", READ),
+    ("/api/v1/rules/groups/{name}", ADMIN),
+    ("/api/v1/silences", READ),
+    ("/api/v1/silences/{id}", READ),
+    ("/api/v1/notifications", READ),
+    ("/api/v1/notifications/config", ADMIN),
     ("/api/v1/export", READ),
     ("/api/v1/status", READ),
     ("/api/v1/status/buildinfo", READ),
@@ -90,6 +95,9 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/plimsoll.v1.Peer/{*rest}", Peer),
 ];
 
+/// Paths that anybody who may read can get, and only admins can change: other methods than GET and HEAD.
+const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/silences", "/api/v1/silences/{id}"];
+
 impl Role {
     /// Whether a token with this role may do what needs `needed`.
     pub fn allows(self, needed: Self) -> bool {
@@ -113,6 +121,14 @@ impl fmt::Display for Role {
 }
 
 impl Need {
+    /// What a request to the route with this path needs; `changes` says that its method is neither GET nor HEAD.
+    pub fn of_request(route: Option<&str>, changes: bool) -> Self {
+        if changes && route.is_some_and(|route| CHANGED_BY_ADMINS.contains(&route)) {
+            return ADMIN;
+        }
+        Self::of(route)
+    }
+
     /// What the route with this path needs; nothing matched is for the holder of any token.
     pub fn of(route: Option<&str>) -> Self {
         let Some(route) = route else { return Self::Token };
@@ -142,6 +158,16 @@ mod tests {
         assert_eq!(allowed(Role::Write), [true, false, false]);
         assert_eq!(allowed(Role::Read), [false, true, false]);
         assert_eq!(allowed(Role::Admin), [true, true, true]);
+    }
+
+    #[test]
+    fn what_readers_see_is_changed_by_admins_alone() {
+        for path in CHANGED_BY_ADMINS {
+            assert_eq!(Need::of_request(Some(path), false), READ);
+            assert_eq!(Need::of_request(Some(path), true), ADMIN);
+        }
+        // a query is posted because it is long
+        assert_eq!(Need::of_request(Some("/api/v1/query"), true), READ);
     }
 
     #[test]

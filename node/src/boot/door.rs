@@ -21,6 +21,8 @@ pub struct NodeDoor {
     pub shards: Shards,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
+    /// Rules and alerts.
+    pub rules: crate::rules::Rules,
     /// Whether the disk takes more.
     pub disk: Health,
     /// Turns true when the node ends.
@@ -60,6 +62,7 @@ impl Handler for NodeDoor {
                     Ok((self.report)().encode())
                 }
                 Kind::Metadata => Ok(self.metadata.save().into()),
+                Kind::Rules => self.rules.answer(&body).await,
                 Kind::Join | Kind::Change => self.shards.cluster().handle(kind, body).await,
                 Kind::Raft if carries_entries(&body) && body.len() > SMALL_BYTES => {
                     // a leader must not fill a disk that is full; votes, heartbeats and members go on

@@ -12,6 +12,7 @@ use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
 use crate::repair;
+use crate::rules::{self, Rules as RuleGroups};
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -115,6 +116,7 @@ impl Node {
         let door = NodeDoor {
             shards: shards.clone(),
             metadata,
+            rules: app.rules.clone(),
             disk,
             stopping: stopping.clone(),
             report: report.clone(),
@@ -136,6 +138,7 @@ impl Node {
         }
         tasks.push(tokio::spawn(replicas.keep()));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
+        tasks.push(tokio::spawn(rules::keep(app.rules.clone())));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
         let placement = placement::Args {
@@ -343,6 +346,7 @@ async fn assemble(
     let in_flight = ingest.in_flight_bytes.bytes() as usize;
     let collector = Collector::start(actors, in_flight, rules, shards.clone(), metadata.clone()).await?;
     let queries = Queries::new(settings.query.clone(), shards.clone());
+    let rules = RuleGroups::new(settings.rules.clone(), shards.clone(), queries.clone(), collector.clone());
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -354,6 +358,7 @@ async fn assemble(
         access,
         collector,
         queries,
+        rules,
         metadata,
         recorder,
         started,

@@ -47,6 +47,8 @@ pub struct Parts {
     pub collector: Collector,
     /// The way out.
     pub queries: Queries,
+    /// Rules and alerts.
+    pub rules: crate::rules::Rules,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.

@@ -18,9 +18,11 @@ mod pages;
 mod params;
 mod query;
 mod replica;
+mod rules;
 mod self_metrics;
 mod series;
 mod serve;
+mod silences;
 mod status;
 mod tokens;
 mod write;
@@ -70,9 +72,6 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/label/{name}/values", get(series::label_values))
         .route("/api/v1/metadata", get(series::metadata))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
-        .route("/api/v1/rules", get(pages::rules))
-        .route("/api/v1/alerts", get(pages::alerts))
-        .route("/api/v1/alertmanagers", get(pages::alertmanagers))
         .route("/api/v1/export", get(export::export).post(export::export))
         .route("/api/v1/cluster", get(cluster::cluster))
         .route("/api/v1/cluster/log", get(cluster::log))
@@ -112,6 +111,8 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
         .route("/", get(pages::start))
+        .merge(rules::routes())
+        .merge(silences::routes())
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

@@ -57,12 +57,14 @@ pub enum Kind {
     ReadIndex = 9,
     /// The types and help texts of metrics that a node knows.
     Metadata = 10,
+    /// Of rules and alerts.
+    Rules = 11,
 }
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
-        use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata]
+        use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex, Rules};
+        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata, Rules]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
