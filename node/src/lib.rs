@@ -37,6 +37,7 @@ pub mod query;
 pub mod repair;
 pub mod scraper;
 pub mod retention;
+pub mod rules;
 pub mod shard;
 pub mod telemetry;
 

@@ -38,7 +38,8 @@ impl std::fmt::Display for Problem {
 pub struct Error(pub Vec<Problem>);
 
 impl Error {
-    fn one(text: impl Into<String>) -> Self {
+    /// A problem of the whole file.
+    pub(crate) fn whole(text: impl Into<String>) -> Self {
         Self(vec![Problem { line: 0, text: text.into() }])
     }
 }
@@ -82,6 +83,7 @@ pub(crate) fn read_yaml<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Erro
             "{} bytes are more than the {FILE_BYTES} that a file may have",
             text.len()
         )));
+        return Err(Error::whole(format!("{} bytes are more than the {FILE_BYTES} that a file may have", text.len())));
     }
     serde_saphyr::from_str(text).map_err(|e| {
         let line = e.location().map_or(0, |l| l.line());
@@ -110,7 +112,7 @@ pub fn parse_group(text: &str) -> Result<Group, Error> {
     };
     match (found.pop(), found.pop()) {
         (Some(group), None) => Ok(group),
-        _ => Err(Error::one("this should be one group")),
+        _ => Err(Error::whole("this should be one group")),
     }
 }
 
@@ -122,6 +124,7 @@ fn groups(raw: Vec<RawGroup>) -> Result<Vec<Group>, Error> {
             "{} groups are more than the {GROUPS} that a file may have",
             raw.len()
         )));
+        return Err(Error::whole(format!("{} groups are more than the {GROUPS} that a file may have", raw.len())));
     }
     for raw in raw {
         let line = raw.name.referenced.line();
@@ -190,6 +193,9 @@ fn read_rule(
             .push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") })
     };
     let mut length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
+    let mut problem =
+        |text: String| problems.push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") });
+    let length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
         let Some(text) = text else { return 0 };
         parse_duration(text).unwrap_or_else(|| {
             problem(format!("{key}: not a valid duration string: \"{text}\""));

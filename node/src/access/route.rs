@@ -66,6 +66,11 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/rules", READ),
     ("/api/v1/alerts", READ),
     ("/api/v1/alertmanagers", READ),
+    ("/api/v1/rules/groups/{name}", ADMIN),
+    ("/api/v1/silences", READ),
+    ("/api/v1/silences/{id}", READ),
+    ("/api/v1/notifications", READ),
+    ("/api/v1/notifications/config", ADMIN),
     ("/api/v1/export", READ),
     ("/api/v1/status", READ),
     ("/api/v1/status/buildinfo", READ),
@@ -118,6 +123,7 @@ pub const ROUTES: &[(&str, Need)] = &[
 
 /// Paths that anybody who may read can get, and only admins can change: other methods than GET and HEAD.
 const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/dashboards/{id}"];
+const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/silences", "/api/v1/silences/{id}"];
 
 impl Role {
     /// Whether a token with this role may do what needs `needed`.

@@ -16,6 +16,7 @@ use crate::query::Queries;
 use crate::repair;
 use crate::scraper::Scraper;
 use crate::retention::{self, Retention};
+use crate::rules::{self, Rules as RuleGroups};
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -127,6 +128,7 @@ impl Node {
             shards: shards.clone(),
             metadata,
             scraper: app.scraper.clone(),
+            rules: app.rules.clone(),
             disk,
             stopping: stopping.clone(),
             report: report.clone(),
@@ -149,6 +151,7 @@ impl Node {
         tasks.push(tokio::spawn(replicas.keep()));
         tasks.push(tokio::spawn(retention::keep(shards.clone())));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
+        tasks.push(tokio::spawn(rules::keep(app.rules.clone())));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
         tasks.push(tokio::spawn(analytics::anomalies::keep(app.analytics.clone(), app.collector.clone())));
@@ -380,6 +383,7 @@ async fn assemble(
         retention_ms,
         report: report.clone(),
     });
+    let rules = RuleGroups::new(settings.rules.clone(), shards.clone(), queries.clone(), collector.clone());
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -394,6 +398,7 @@ async fn assemble(
         queries,
         scraper,
         analytics,
+        rules,
         metadata,
         recorder,
         started,

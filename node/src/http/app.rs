@@ -68,6 +68,8 @@ pub struct Parts {
     pub scraper: Scraper,
     /// Reports, anomalies, forecasts.
     pub analytics: Analytics,
+    /// Rules and alerts.
+    pub rules: crate::rules::Rules,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.

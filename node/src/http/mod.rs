@@ -26,9 +26,11 @@ mod reports;
 mod scrape;
 mod retention;
 mod schedules;
+mod rules;
 mod self_metrics;
 mod series;
 mod serve;
+mod silences;
 mod status;
 mod tokens;
 mod ui;
@@ -81,9 +83,6 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/label/{name}/values", get(series::label_values))
         .route("/api/v1/metadata", get(series::metadata))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
-        .route("/api/v1/rules", get(pages::rules))
-        .route("/api/v1/alerts", get(pages::alerts))
-        .route("/api/v1/alertmanagers", get(pages::alertmanagers))
         .route("/api/v1/export", get(export::export).post(export::export))
         .route("/api/v1/cluster", get(cluster::cluster))
         .route("/api/v1/cluster/log", get(cluster::log))
@@ -131,6 +130,9 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/-/ready", get(pages::ready))
         .merge(scrape::routes())
         .merge(live::routes())
+        .route("/", get(pages::start))
+        .merge(rules::routes())
+        .merge(silences::routes())
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

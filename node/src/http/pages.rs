@@ -1,10 +1,12 @@
 //! Small answers: health, and lists that are empty as long as there are no rules.
+//! Small answers: health and the start page.
 
-use super::{AppState, json};
+use super::AppState;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use axum::response::{Html, IntoResponse, Response};
 use std::sync::atomic::Ordering::Acquire;
 
 /// `GET /-/healthy`: the process answers.
@@ -42,4 +44,7 @@ pub async fn alerts() -> Response {
 /// `GET /api/v1/alertmanagers`
 pub async fn alertmanagers() -> Response {
     json::success(json!({"activeAlertmanagers": [], "droppedAlertmanagers": []}), &[])
+/// `GET /`: where to go from here.
+pub async fn start() -> Html<&'static str> {
+    Html(include_str!("start.html"))
 }

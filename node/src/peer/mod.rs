@@ -63,6 +63,8 @@ pub enum Kind {
     TargetMetadata = 21,
     /// A deletion for the leader of a shard.
     Delete = 11,
+    /// Of rules and alerts.
+    Rules = 11,
 }
 
 impl Kind {
@@ -87,6 +89,8 @@ impl Kind {
         .find(|kind| *kind as u32 == number)
         use Kind::{Append, Change, Delete, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex};
         [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata, Delete]
+        use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex, Rules};
+        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata, Rules]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
