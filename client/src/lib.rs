@@ -34,10 +34,10 @@ mod histogram;
 mod import;
 mod nodes;
 mod query;
-mod report;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod registry;
+mod report;
 mod retention;
 mod retry;
 mod spill;
@@ -51,26 +51,28 @@ mod writer;
 
 pub use admin::{Compacted, Queries, Query};
 pub use agent::{LlmCall, LoopExecution, LoopGuard, LoopNames, LoopStatus, Tokens, ToolCall};
-pub use anomaly::{Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch};
+pub use anomaly::{
+    Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch,
+};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};
 pub use cluster::{Cluster, ClusterNode, ClusterShard, LogEntry, Move, Rebalance};
-pub use dashboard::{Dashboard, DashboardImport, ImportedDashboard, LeftOut};
 pub use collector::{Collector, CollectorBuilder};
+pub use dashboard::{Dashboard, DashboardImport, ImportedDashboard, LeftOut};
 pub use error::{Error, Outcome};
 pub use export::Export;
 pub use grpc::{Block, Blocks, GrpcClient};
 pub use import::TextFormat;
 pub use nodes::KnownNode;
 pub use query::{Ready, Selection};
-pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportTable, TokenUsage};
 #[cfg(feature = "metrics")]
 pub use recorder::Recorder;
 pub use registry::{
     Buckets, Combine, Counter, DURATION_BUCKETS, Gauge, Histogram, OTHER, OVERFLOW_LABEL, Registry,
     RegistryError, Rule, Summary, SummaryOptions,
 };
+pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportTable, TokenUsage};
 pub use retention::{DeletionJob, Retention, RetentionEffect, RetentionRule, WouldDelete};
 pub use retry::{Backoff, parse_retry_after};
 pub use spill::{Spill, SpillError, SpillTotals};

@@ -202,6 +202,10 @@ section! {
         body: Size = Size::mib(64),
         /// Bytes of all bodies on their way to this node; a scrape that finds no room fails, and says so.
         in_flight_bytes: Size = Size::mib(128),
+    }
+}
+
+section! {
     /// Recording and alerting rules, and how alerts reach people.
     Rules = "rules" {
         /// Rule files in Prometheus' format; `*` stands for any characters of a file's name. Read again when they change. The

@@ -3,7 +3,9 @@
 use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
-use crate::sections::{Access, Cluster, Ingest, Log, Node, Otlp, Query, Scrape, Section, Shards, Storage, Tls, Rules};
+use crate::sections::{
+    Access, Cluster, Ingest, Log, Node, Otlp, Query, Rules, Scrape, Section, Shards, Storage, Tls,
+};
 use crate::setting::Key;
 use crate::suggest;
 use std::collections::BTreeMap;

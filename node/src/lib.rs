@@ -35,9 +35,9 @@ pub mod peer;
 pub mod placement;
 pub mod query;
 pub mod repair;
-pub mod scraper;
 pub mod retention;
 pub mod rules;
+pub mod scraper;
 pub mod shard;
 pub mod telemetry;
 

@@ -4,8 +4,8 @@
 
 mod bench;
 mod cluster;
-mod otlp;
 mod export;
+mod otlp;
 mod profiles;
 mod queries;
 mod replay;
@@ -34,10 +34,10 @@ enum Command {
     Bench(BenchArgs),
     /// Three nodes against one: CPU, latency, pushdown, growing to four
     Cluster(ClusterArgs),
-    /// The same samples as remote write and as OTLP: CPU of a node for each
-    Otlp(OtlpArgs),
     /// All samples out again, against VictoriaMetrics and promtool
     Export(ExportArgs),
+    /// The same samples as remote write and as OTLP: CPU of a node for each
+    Otlp(OtlpArgs),
     /// Send a data set to a server that runs
     Send(SendArgs),
     /// Ask a server that runs, and compare its answers with another's
@@ -85,7 +85,15 @@ struct OtlpArgs {
     #[arg(long, default_value_t = 1)]
     divide: usize,
     /// Page whose tables are replaced; without it they go to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct ExportArgs {
+    /// Divide the number of targets by this, for a quick look
+    #[arg(long, default_value_t = 1)]
+    divide: usize,
     /// Page whose table is replaced; without it it goes to stdout alone
     #[arg(long)]
     page: Option<PathBuf>,
@@ -124,8 +132,8 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench(args),
         Command::Cluster(args) => measure_cluster(&args),
-        Command::Otlp(args) => measure_otlp(args),
         Command::Export(args) => measure_export(&args),
+        Command::Otlp(args) => measure_otlp(args),
         Command::Send(args) => send(&args),
         Command::Ask(args) => ask(&args),
     }
@@ -182,10 +190,15 @@ fn measure_otlp(args: OtlpArgs) -> Result<()> {
     if let Some(path) = &args.page {
         page::replace(path, "tables of plimsoll-load otlp", &tables)?;
         eprintln!("wrote the tables to {}", path.display());
+    }
+    Ok(())
+}
+
 fn measure_export(args: &ExportArgs) -> Result<()> {
     let table = export::run(&export::Plan { divide: args.divide.max(1), end: now() })?;
     let table = format!("Measured on {}.\n\n{table}", report::machine());
     println!("{table}");
+    if let Some(path) = &args.page {
         page::replace(path, "table of plimsoll-load export", &table)?;
         eprintln!("wrote the table to {}", path.display());
     }

@@ -251,9 +251,9 @@ mod tests {
         let mut run = |at, series: &[Series], limit| {
             let held =
                 compiled.held(series, at, &Around::default(), &Answers::new()).map_err(|e| e.to_string())?;
-            state.advance(&compiled, "g", limit, at, Outcome::Held(held)).map(|w| shown(&w))
-            let held = compiled.held(series, at, &Around::default(), &Answers::new()).map_err(|e| e.to_string())?;
-            state.advance(&compiled, &series::Owner::default(), limit, at, Outcome::Held(held)).map(|w| shown(&w))
+            state
+                .advance(&compiled, &series::Owner::default(), limit, at, Outcome::Held(held))
+                .map(|w| shown(&w))
         };
         let x = series(&[("__name__", "x"), ("i", "a")], 5.0);
         let labels = "alertname=\"A\", alertstate=\"STATE\", i=\"a\", sev=\"A\"";

@@ -79,11 +79,10 @@ struct RawRule {
 /// Reads YAML; what is not known is refused.
 pub(crate) fn read_yaml<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     if text.len() > FILE_BYTES {
-        return Err(Error::one(format!(
+        return Err(Error::whole(format!(
             "{} bytes are more than the {FILE_BYTES} that a file may have",
             text.len()
         )));
-        return Err(Error::whole(format!("{} bytes are more than the {FILE_BYTES} that a file may have", text.len())));
     }
     serde_saphyr::from_str(text).map_err(|e| {
         let line = e.location().map_or(0, |l| l.line());
@@ -120,11 +119,10 @@ fn groups(raw: Vec<RawGroup>) -> Result<Vec<Group>, Error> {
     let mut problems = Vec::new();
     let mut out: Vec<Group> = Vec::new();
     if raw.len() > GROUPS {
-        return Err(Error::one(format!(
+        return Err(Error::whole(format!(
             "{} groups are more than the {GROUPS} that a file may have",
             raw.len()
         )));
-        return Err(Error::whole(format!("{} groups are more than the {GROUPS} that a file may have", raw.len())));
     }
     for raw in raw {
         let line = raw.name.referenced.line();
@@ -192,9 +190,6 @@ fn read_rule(
         problems
             .push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") })
     };
-    let mut length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
-    let mut problem =
-        |text: String| problems.push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") });
     let length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
         let Some(text) = text else { return 0 };
         parse_duration(text).unwrap_or_else(|| {

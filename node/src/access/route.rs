@@ -122,8 +122,7 @@ pub const ROUTES: &[(&str, Need)] = &[
 ];
 
 /// Paths that anybody who may read can get, and only admins can change: other methods than GET and HEAD.
-const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/dashboards/{id}"];
-const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/silences", "/api/v1/silences/{id}"];
+const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/dashboards/{id}", "/api/v1/silences", "/api/v1/silences/{id}"];
 
 impl Role {
     /// Whether a token with this role may do what needs `needed`.

@@ -14,9 +14,9 @@ use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
 use crate::repair;
-use crate::scraper::Scraper;
 use crate::retention::{self, Retention};
 use crate::rules::{self, Rules as RuleGroups};
+use crate::scraper::Scraper;
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -112,8 +112,16 @@ impl Node {
         };
         let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender.clone()).await?;
         let guards = (access.clone(), disk.clone());
-        let app = assemble(&settings, (&database, &log), guards, (&shards, &retention), report.clone(), recorder, started)
-            .await?;
+        let app = assemble(
+            &settings,
+            (&database, &log),
+            guards,
+            (&shards, &retention),
+            report.clone(),
+            recorder,
+            started,
+        )
+        .await?;
         if let Some(saved) = database.get(METADATA_KEY)? {
             app.metadata.load(&saved);
         }
@@ -357,7 +365,6 @@ async fn assemble(
     let rules = Rules {
         limits,
         seed: rand::random(),
-        retention_ms,
         retention: retention.clone(),
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,

@@ -23,10 +23,10 @@ mod params;
 mod query;
 mod replica;
 mod reports;
-mod scrape;
 mod retention;
-mod schedules;
 mod rules;
+mod schedules;
+mod scrape;
 mod self_metrics;
 mod series;
 mod serve;
@@ -130,7 +130,6 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/-/ready", get(pages::ready))
         .merge(scrape::routes())
         .merge(live::routes())
-        .route("/", get(pages::start))
         .merge(rules::routes())
         .merge(silences::routes())
         .merge(grpc::routes(&app, peers))

@@ -4,11 +4,10 @@ use crate::Error;
 use crate::bucket::Bucket;
 use crate::disk::family::Family;
 use crate::disk::series::SeriesRow;
-use crate::disk::state::State;
-use crate::disk::{Flaw, accounts, frame, keys, open_streams};
 use crate::disk::state::{self, State};
 use crate::disk::tombstones::Tombstones;
-use crate::disk::{Flaw, keys, open_streams};
+use crate::disk::{Flaw, accounts, keys, open_streams};
+
 use crate::head::Head;
 use crate::index::Index;
 use parking_lot::{Mutex, RwLock};

@@ -2,8 +2,8 @@
 
 mod backup;
 mod damage;
-mod increases;
 mod delete;
+mod increases;
 mod journeys;
 mod model;
 mod together;
