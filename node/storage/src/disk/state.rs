@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(bytes[0], 2);
         let tail = [
             1, 3, 1, // one bucket, -2, one tombstone
-            4, 0xff, 0xe8, 0xc1, 0xa4, 1, 0xff, 0xff, 0xff, 0x52, // before run 4, the whole of that day
+            4, 0xff, 0xdf, 0xe5, 0xa4, 1, 0x81, 0xf0, 0xb2, 0x52, // before run 4, the whole of that day
         ];
         let from = bytes.len() - 4 - 19 - tail.len();
         let roaring = [18, 0x3a, 0x30, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 7, 0];

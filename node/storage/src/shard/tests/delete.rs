@@ -47,6 +47,7 @@ fn what_is_deleted_is_gone_from_reads_and_labels_at_once_after_a_restart_and_aft
         }
     }
     assert_eq!(place.shard.days_to_clean(), 0);
+    place.shard.compact(0, true).expect("the rest of the head as well");
     assert_eq!(place.shard.statistics().disk_samples, 300, "the disk holds nothing of it any more");
     assert_eq!(place.shard.statistics().label_pairs, 2);
 }
@@ -149,8 +150,8 @@ fn replicas_are_equal_whenever_they_wrote_their_checkpoints_and_merges() {
             if busy {
                 place.shard.compact(NOON + (day + 2) * DAY, day == 1).expect("a compaction");
                 place = place.reopen();
-                let at = place.shard.position().expect("a position");
-                assert_eq!(at, (position + 4).to_be_bytes());
+                // The log brings what was not durable: a deletion that hit nothing.
+                delete(&place.shard, position + 4, &wanted);
             }
         }
         seen.push(apply(&place.shard, 40, &floats(&labels("new", "a"), &samples(NOON, 1))).refs);
