@@ -3,10 +3,12 @@
 //! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
 //! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
 //! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
-//! and what comes of them. [`reports`]: what agents did and used, to the last token. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
+//! and what comes of them. [`reports`]: what agents did and used, to the last token. [`anomalies`]: what a node finds and sends by
+//! itself. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
 
 mod access;
+mod anomalies;
 mod backup;
 mod cli;
 mod cluster;
