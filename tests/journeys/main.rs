@@ -6,11 +6,14 @@
 //! and what comes of them. [`reports`]: what agents did and used, to the last token. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! and what comes of them. [`formats`]: export and import, blocks and remote read of Prometheus. [`client`]: the library in
 //! programs. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
+//! and what comes of them. [`reports`]: what agents did and used, to the last token. [`anomalies`]: what a node finds and sends by
+//! itself. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
 //! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line. [`retention`]: what goes and what stays.
 
 mod access;
+mod anomalies;
 mod backup;
 mod cli;
 mod client;

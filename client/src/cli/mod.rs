@@ -6,6 +6,7 @@
 //! Rules of every command: data goes to stdout and messages to stderr; nothing is cut when stdout is no
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
+mod anomalies;
 mod cardinality;
 mod cluster;
 mod completions;
@@ -18,6 +19,7 @@ mod env;
 mod escape;
 mod exit;
 mod export;
+mod forecast;
 mod graph;
 mod import;
 mod labels;
@@ -122,6 +124,12 @@ pub enum Command {
     /// Tell what agents did, used and cost, and whether all is well.
     #[command(subcommand)]
     Report(report::Report),
+    /// Find what is not as one would expect, and choose what is watched.
+    #[command(subcommand)]
+    Anomalies(anomalies::Anomalies),
+    /// Forecast the series of a PromQL expression.
+    #[command(after_help = forecast::EXAMPLES)]
+    Forecast(forecast::Forecast),
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
@@ -158,6 +166,8 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
         Command::Report(c) => c.run(global).await,
+        Command::Anomalies(c) => c.run(global).await,
+        Command::Forecast(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
         Command::Dashboard(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
