@@ -30,6 +30,7 @@ mod import;
 mod nodes;
 mod query;
 mod retry;
+mod scrape;
 mod status;
 mod token;
 mod transport;
@@ -47,6 +48,7 @@ pub use import::TextFormat;
 pub use nodes::KnownNode;
 pub use query::{Ready, Selection};
 pub use retry::{Backoff, parse_retry_after};
+pub use scrape::{ScrapeApplied, ScrapeDocument, ScrapeTarget};
 pub use status::{
     BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,
     NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,

@@ -1,7 +1,7 @@
 //! What a person does with a node, from outside, with the real binary.
 //!
 //! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
-//! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
+//! against Prometheus' own answers. [`ingest`]: the other ways in. [`scrape`]: targets. [`durability`]: kill -9 and graceful ends.
 //! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
 //! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
@@ -19,4 +19,5 @@ mod grafana;
 mod hostile;
 mod ingest;
 mod prometheus;
+mod scrape;
 mod settings;

@@ -23,6 +23,7 @@ mod lines;
 mod output;
 mod query;
 mod range;
+mod scrape;
 mod screen;
 mod series;
 mod status;
@@ -117,6 +118,12 @@ pub enum Command {
     /// Find out what is wrong with a node, this machine or the way between them.
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Doctor),
+    /// Say what the cluster fetches metrics from.
+    #[command(subcommand)]
+    Scrape(scrape::Scrape),
+    /// List what is scraped, and how it was.
+    #[command(after_help = scrape::TARGETS_EXAMPLES)]
+    Targets(scrape::Targets),
     /// Print completions for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -141,6 +148,8 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Token(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
+        Command::Scrape(c) => c.run(global).await,
+        Command::Targets(c) => c.run(global).await,
         Command::Completions(c) => c.run(),
         Command::Env(c) => c.run(global),
     };
