@@ -3,7 +3,9 @@
 use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
-use crate::sections::{Access, Cluster, Ingest, Log, Node, Query, Scrape, Section, Shards, Storage, Tls};
+use crate::sections::{
+    Access, Cluster, Ingest, Log, Node, Otlp, Query, Scrape, Section, Shards, Storage, Tls,
+};
 use crate::setting::Key;
 use crate::suggest;
 use std::collections::BTreeMap;
@@ -21,6 +23,8 @@ pub struct Settings {
     pub cluster: Cluster,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[otlp]`
+    pub otlp: Otlp,
     /// `[query]`
     pub query: Query,
     /// `[scrape]`
@@ -60,6 +64,7 @@ impl Settings {
             Shards::KEYS,
             Cluster::KEYS,
             Ingest::KEYS,
+            Otlp::KEYS,
             Query::KEYS,
             Scrape::KEYS,
             Tls::KEYS,
@@ -87,6 +92,7 @@ impl Settings {
             "shards" => self.shards.show(key.name),
             "cluster" => self.cluster.show(key.name),
             "ingest" => self.ingest.show(key.name),
+            "otlp" => self.otlp.show(key.name),
             "query" => self.query.show(key.name),
             "scrape" => self.scrape.show(key.name),
             "tls" => self.tls.show(key.name),
@@ -106,6 +112,7 @@ impl Settings {
             "shards" => self.shards.set(key.name, &given),
             "cluster" => self.cluster.set(key.name, &given),
             "ingest" => self.ingest.set(key.name, &given),
+            "otlp" => self.otlp.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
             "scrape" => self.scrape.set(key.name, &given),
             "tls" => self.tls.set(key.name, &given),

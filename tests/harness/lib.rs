@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`process`] (one child: log, signals, what it costs), [`http`], [`answer`], [`plimsoll`] (a node),
 //! [`cluster`] (several), [`exporter`] (a target for scrapes), [`peers`] (Debian's prometheus, node-exporter, victoria-metrics), [`remote_write`] (requests made
-//! without the project's own encoder, so that a mistake there cannot hide itself), [`certificates`], [`wait`],
+//! without the project's own encoder, so that a mistake there cannot hide itself), [`otlp`], [`certificates`], [`wait`],
 //! [`page`] (where measured tables go).
 //!
 //! Everything here panics with what it saw when the world is not as a test needs it: a message in a failed
@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod cluster;
 pub mod exporter;
 pub mod http;
+pub mod otlp;
 pub mod page;
 pub mod peers;
 pub mod plimsoll;

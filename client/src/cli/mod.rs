@@ -11,6 +11,7 @@ mod cluster;
 mod completions;
 mod config;
 mod csv;
+mod dashboard;
 mod doctor;
 mod env;
 mod escape;
@@ -23,6 +24,7 @@ mod lines;
 mod output;
 mod query;
 mod range;
+mod report;
 mod scrape;
 mod screen;
 mod series;
@@ -109,9 +111,15 @@ pub enum Command {
     /// Look after the cluster: nodes, shards, moves.
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    /// Tell what agents did, used and cost, and whether all is well.
+    #[command(subcommand)]
+    Report(report::Report),
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// Look after dashboards: list, import, export, remove.
+    #[command(subcommand)]
+    Dashboard(dashboard::Dashboard),
     /// Check or show settings of a node.
     #[command(subcommand)]
     Config(config::Config),
@@ -145,7 +153,9 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Export(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
+        Command::Report(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
+        Command::Dashboard(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
         Command::Scrape(c) => c.run(global).await,

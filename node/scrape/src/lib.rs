@@ -23,8 +23,8 @@ mod series;
 mod target;
 
 pub use config::{
-    Authorization, BasicAuth, Bytes, Config, Duration, FileSd, HttpClient, HttpSd, Job, Limits, Problem, Secret, Source,
-    Tls, Warning, parse,
+    Authorization, BasicAuth, Bytes, Config, Duration, FileSd, HttpClient, HttpSd, Job, Limits, Problem,
+    Secret, Source, Tls, Warning, parse,
 };
 pub use discover::{Group, groups_from_json, groups_from_yaml};
 pub use labels::LabelSet;

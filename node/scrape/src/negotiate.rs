@@ -95,9 +95,7 @@ pub fn choose(content_type: Option<&str>, fallback: Option<Protocol>) -> Result<
         "text/plain" => Some(Form::Text),
         "application/openmetrics-text" => Some(Form::OpenMetrics),
         "application/vnd.google.protobuf" => {
-            let has = |wanted: &str| {
-                parts.clone().any(|p| p.replace('"', "").eq_ignore_ascii_case(wanted))
-            };
+            let has = |wanted: &str| parts.clone().any(|p| p.replace('"', "").eq_ignore_ascii_case(wanted));
             let fits = has("proto=io.prometheus.client.MetricFamily") && has("encoding=delimited");
             fits.then_some(Form::Proto)
         }
@@ -131,7 +129,9 @@ mod tests {
             (Some("TEXT/PLAIN"), None, Some(Form::Text)),
             (Some("application/openmetrics-text; version=1.0.0"), None, Some(Form::OpenMetrics)),
             (
-                Some("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"),
+                Some(
+                    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+                ),
                 None,
                 Some(Form::Proto),
             ),

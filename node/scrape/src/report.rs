@@ -39,8 +39,14 @@ pub fn is_report(metric: &str) -> bool {
 /// The samples that report on a scrape of `target` at `at`; without figures, the markers that end them.
 pub fn report(target: &Target, at: Timestamp, figures: Option<&Figures>) -> Vec<Sample> {
     let f = figures.copied().unwrap_or_default();
-    let usual =
-        [f64::from(u8::from(f.up)), f.seconds, f.scraped as f64, f.kept as f64, f.added as f64, f.body_bytes as f64];
+    let usual = [
+        f64::from(u8::from(f.up)),
+        f.seconds,
+        f.scraped as f64,
+        f.kept as f64,
+        f.added as f64,
+        f.body_bytes as f64,
+    ];
     let extra = [target.timeout.ms() as f64 / 1000.0, target.job.limits.samples.unwrap_or(0) as f64];
     let extras = if target.job.extra_metrics { EXTRA.len() } else { 0 };
     let all = USUAL.iter().zip(usual).chain(EXTRA.iter().zip(extra).take(extras));

@@ -136,7 +136,13 @@ impl Series {
     }
 
     /// Takes a body. After a failure nothing of it is to be written but [`Series::end`].
-    pub fn take(&mut self, body: &[u8], form: Form, at: Timestamp, rules: &Rules<'_>) -> Result<Scraped, Failure> {
+    pub fn take(
+        &mut self,
+        body: &[u8],
+        form: Form,
+        at: Timestamp,
+        rules: &Rules<'_>,
+    ) -> Result<Scraped, Failure> {
         self.round = self.round.wrapping_add(1);
         let mut reader = Reader {
             rules,
@@ -150,7 +156,9 @@ impl Series {
         };
         let limits = Limits { decoded_bytes: usize::MAX, ..*rules.limits };
         let decoded = match form {
-            Form::Text => ingest::text(body, TextDialect::Prometheus, NO_TIME, 1, &limits, rules.seed, &mut reader),
+            Form::Text => {
+                ingest::text(body, TextDialect::Prometheus, NO_TIME, 1, &limits, rules.seed, &mut reader)
+            }
             Form::OpenMetrics => {
                 ingest::text(body, TextDialect::OpenMetrics, NO_TIME, 1, &limits, rules.seed, &mut reader)
             }
@@ -278,8 +286,7 @@ impl Reader<'_> {
             }
         };
         self.out.added += u64::from(labels.is_some());
-        let entry =
-            Entry { key, labels, next: NOWHERE, seen: 0, tracked: false, live: false, free: false };
+        let entry = Entry { key, labels, next: NOWHERE, seen: 0, tracked: false, live: false, free: false };
         let series = &mut *self.series;
         let at = match series.free.pop() {
             Some(at) => {
@@ -398,11 +405,15 @@ impl Rules<'_> {
             let limit = limit.map_or(cap, |own| own.min(cap as u64) as usize);
             (size > limit).then(|| {
                 let told: String = labels.to_string().chars().take(200).collect();
-                Failure::Labels(format!("{what} exceeded (series: {told}, label: {name:?}, {size} > {limit})"))
+                Failure::Labels(format!(
+                    "{what} exceeded (series: {told}, label: {name:?}, {size} > {limit})"
+                ))
             })
         };
         if labels.metric_name().is_none() {
-            return Err(Failure::Labels(format!("a series has no name after metric_relabel_configs: {labels}")));
+            return Err(Failure::Labels(format!(
+                "a series has no name after metric_relabel_configs: {labels}"
+            )));
         }
         if let Some(failure) =
             over("label_limit", "", labels.len(), limits.labels, self.limits.labels_per_series)
@@ -411,10 +422,17 @@ impl Rules<'_> {
         }
         for (name, value) in labels.iter() {
             let (most_name, most_value) = (self.limits.label_name_bytes, self.limits.label_value_bytes);
-            let failure = over("label_name_length_limit", name, name.len(), limits.label_name_bytes, most_name)
-                .or_else(|| {
-                    over("label_value_length_limit", name, value.len(), limits.label_value_bytes, most_value)
-                });
+            let failure =
+                over("label_name_length_limit", name, name.len(), limits.label_name_bytes, most_name)
+                    .or_else(|| {
+                        over(
+                            "label_value_length_limit",
+                            name,
+                            value.len(),
+                            limits.label_value_bytes,
+                            most_value,
+                        )
+                    });
             if let Some(failure) = failure {
                 return Err(failure);
             }

@@ -82,7 +82,10 @@ pub fn targets(job: &Arc<Job>, groups: &[Group]) -> Found {
         }
     }
     if let Some(limit) = job.limits.targets.filter(|limit| found.targets.len() as u64 > *limit) {
-        found.over_limit = Some(format!("target_limit exceeded (number of targets: {}, limit: {limit})", found.targets.len()));
+        found.over_limit = Some(format!(
+            "target_limit exceeded (number of targets: {}, limit: {limit})",
+            found.targets.len()
+        ));
     }
     found
 }

@@ -1,9 +1,9 @@
-//! Small answers: health, the start page, and lists that are empty as long as there are no rules.
+//! Small answers: health, and lists that are empty as long as there are no rules.
 
 use super::{AppState, json};
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::sync::atomic::Ordering::Acquire;
 
@@ -42,9 +42,4 @@ pub async fn alerts() -> Response {
 /// `GET /api/v1/alertmanagers`
 pub async fn alertmanagers() -> Response {
     json::success(json!({"activeAlertmanagers": [], "droppedAlertmanagers": []}), &[])
-}
-
-/// `GET /`: where to go from here.
-pub async fn start() -> Html<&'static str> {
-    Html(include_str!("start.html"))
 }

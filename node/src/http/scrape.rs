@@ -59,7 +59,8 @@ async fn told(app: &AppState) -> Told {
         other.targets
     });
     for target in mine.into_iter().chain(theirs.collect::<Vec<_>>()) {
-        let newer = |known: &Shown| (target.node.is_some(), target.last_ms) > (known.node.is_some(), known.last_ms);
+        let newer =
+            |known: &Shown| (target.node.is_some(), target.last_ms) > (known.node.is_some(), known.last_ms);
         if targets.get(&target.key).is_none_or(newer) {
             targets.insert(target.key.clone(), target);
         }
@@ -201,7 +202,9 @@ async fn apply(
 /// `DELETE /api/v1/scrape/config`: takes the applied document back.
 async fn remove(State(app): State<AppState>, Extension(who): Extension<Who>) -> Result<Response, ApiError> {
     if app.cluster.read(|state| state.value(NAMESPACE, APPLIED).is_none()) {
-        return Err(ApiError::not_found("no scrape configuration was applied; files of nodes are changed there"));
+        return Err(ApiError::not_found(
+            "no scrape configuration was applied; files of nodes are changed there",
+        ));
     }
     put(&app, &who, None).await?;
     Ok(json::success(json!({"applied": false}), &[]))

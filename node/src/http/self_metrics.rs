@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge};
 
-/// Reads what is not counted as it happens, then renders everything.
+/// `GET /metrics`
 pub async fn metrics(State(app): State<AppState>) -> Response {
     let text = render(&app).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
@@ -38,16 +38,18 @@ async fn render(app: &AppState) -> String {
 }
 
 fn read_gauges(app: &AppState) {
-    let (mut series, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0);
+    let (mut series, mut increasing, mut head, mut quarantined, mut out_of_order) = (0, 0, 0, 0, 0);
     for live in app.shards.locals().iter().filter_map(|s| s.live().ok()) {
         let held = live.storage().statistics();
         series += held.series;
+        increasing += held.increasing;
         head += held.head_samples;
         quarantined += held.quarantined;
         out_of_order += held.counters.out_of_order;
     }
     let log = app.log.stats();
     gauge!("plimsoll_series").set(series as f64);
+    gauge!("plimsoll_increasing_series").set(increasing as f64);
     gauge!("plimsoll_head_samples").set(head as f64);
     gauge!("plimsoll_out_of_order_samples").set(out_of_order as f64);
     gauge!("plimsoll_quarantined_rows").set(quarantined as f64);

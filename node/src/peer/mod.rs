@@ -67,9 +67,22 @@ impl Kind {
     fn of(number: u32) -> Option<Self> {
         use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex};
         use Kind::{TargetMetadata, Targets};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata, Targets, TargetMetadata]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
+        [
+            Done,
+            Failed,
+            Raft,
+            Append,
+            Ping,
+            Join,
+            Change,
+            Members,
+            ReadIndex,
+            Metadata,
+            Targets,
+            TargetMetadata,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u32 == number)
     }
 }
 

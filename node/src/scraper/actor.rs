@@ -78,7 +78,12 @@ impl Actor for ScraperActor {
         })
     }
 
-    async fn handle(&self, me: ActorRef<Msg>, Msg::Look: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        me: ActorRef<Msg>,
+        Msg::Look: Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         state.look().await;
         me.send_after(ROUND, || Msg::Look);
         Ok(())

@@ -181,7 +181,8 @@ async fn watch_server(sd: HttpSd, job: String, place: usize, found: Arc<Table>, 
     loop {
         door.refresh().await;
         let asked = async {
-            let answer = door.get(&sd.url, &headers, BYTES as usize, &parts.bytes).await.map_err(|e| e.text)?;
+            let answer =
+                door.get(&sd.url, &headers, BYTES as usize, &parts.bytes).await.map_err(|e| e.text)?;
             if !answer.content_type.starts_with("application/json") {
                 return Err(format!("the answer is {:?}, not application/json", answer.content_type));
             }

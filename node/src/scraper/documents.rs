@@ -38,9 +38,8 @@ impl Document {
 
     /// What it says, with paths made absolute.
     pub fn read(&self) -> Result<Config, String> {
-        let mut config = parse(&self.text).map_err(|problems| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })?;
+        let mut config = parse(&self.text)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         config.rebase(Path::new(&self.base));
         Ok(config)
     }

@@ -3,13 +3,15 @@
 use super::tls::{self, Pem};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Empty};
-use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+};
 use hyper::{Request, Response, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use plimsoll_scrape::{Authorization, HttpClient, Source};
 use parking_lot::RwLock;
+use plimsoll_scrape::{Authorization, HttpClient, Source};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
@@ -72,7 +74,11 @@ impl Door {
     /// A door that is not open before its first [`Door::refresh`].
     pub fn new(http: HttpClient) -> Self {
         let client = Err("the client is not ready yet".to_owned());
-        Self { http, current: RwLock::new(Current { client, files: Vec::new(), looked: None }), refreshing: Mutex::default() }
+        Self {
+            http,
+            current: RwLock::new(Current { client, files: Vec::new(), looked: None }),
+            refreshing: Mutex::default(),
+        }
     }
 
     /// Reads files that have changed. Quick when it was done a moment ago.
@@ -169,7 +175,8 @@ fn next<T>(at: &Uri, response: &Response<T>) -> Result<Uri, String> {
     let whole = if to.contains("://") {
         to.to_owned()
     } else {
-        let base = format!("{}://{}", at.scheme_str().unwrap_or("http"), at.authority().map_or("", |a| a.as_str()));
+        let base =
+            format!("{}://{}", at.scheme_str().unwrap_or("http"), at.authority().map_or("", |a| a.as_str()));
         if to.starts_with('/') { format!("{base}{to}") } else { format!("{base}/{to}") }
     };
     whole.parse().map_err(|e| format!("the redirection to {to:?} is no url: {e}"))
@@ -180,7 +187,9 @@ async fn take(
     most: usize,
     room: &Semaphore,
 ) -> Result<Answer<'_>, Error> {
-    let text = |name| response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or("").to_owned();
+    let text = |name| {
+        response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or("").to_owned()
+    };
     let (content_type, encoding) = (text(CONTENT_TYPE), text(CONTENT_ENCODING));
     let gzip = match encoding.to_ascii_lowercase().as_str() {
         "" | "identity" => false,
@@ -257,7 +266,8 @@ fn authorization(http: &HttpClient) -> Result<Option<HeaderValue>, String> {
 }
 
 fn secret(text: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| "a secret holds what no header can carry".to_owned())?;
+    let mut value =
+        HeaderValue::from_str(text).map_err(|_| "a secret holds what no header can carry".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -300,7 +310,9 @@ mod tests {
 
     #[test]
     fn base64_pads_to_four() {
-        for (text, wanted) in [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("me:pass", "bWU6cGFzcw==")] {
+        for (text, wanted) in
+            [("", ""), ("a", "YQ=="), ("ab", "YWI="), ("abc", "YWJj"), ("me:pass", "bWU6cGFzcw==")]
+        {
             assert_eq!(base64(text.as_bytes()), wanted);
         }
     }

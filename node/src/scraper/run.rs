@@ -129,7 +129,13 @@ impl Task {
         self.writer.write(samples).await;
     }
 
-    async fn scrape(&self, target: &Arc<Target>, way: &Way, at: Timestamp, series: &mut Series) -> Vec<Sample> {
+    async fn scrape(
+        &self,
+        target: &Arc<Target>,
+        way: &Way,
+        at: Timestamp,
+        series: &mut Series,
+    ) -> Vec<Sample> {
         let began = Instant::now();
         let limit = Duration::from_millis(target.timeout.ms().unsigned_abs());
         let fetched = match tokio::time::timeout(limit, self.fetch(target, way)).await {
@@ -199,10 +205,10 @@ impl Task {
             ("x-prometheus-scrape-timeout-seconds", seconds.as_str()),
         ];
         let most = self.most_bytes(target);
-        let mut answer = door.get(&target.url, &headers, most, &self.parts.bytes).await.map_err(|e| Failed {
-            text: e.text,
-            body_bytes: if e.too_large { -1 } else { 0 },
-        })?;
+        let mut answer = door
+            .get(&target.url, &headers, most, &self.parts.bytes)
+            .await
+            .map_err(|e| Failed { text: e.text, body_bytes: if e.too_large { -1 } else { 0 } })?;
         let form = choose(Some(&answer.content_type), job.fallback)?;
         let body = Body { bytes: std::mem::take(&mut answer.body), gzip: answer.gzip, form };
         Ok((body, Some(answer)))

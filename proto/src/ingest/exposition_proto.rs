@@ -179,7 +179,12 @@ impl<S: Sink + ?Sized> Reader<'_, '_, S> {
         self.float(metric, "_count", None, count)
     }
 
-    fn native_histogram(&mut self, metric: Metric<'_>, kind: Kind, message: &[u8]) -> Result<(), DecodeError> {
+    fn native_histogram(
+        &mut self,
+        metric: Metric<'_>,
+        kind: Kind,
+        message: &[u8],
+    ) -> Result<(), DecodeError> {
         let mut read = wire_histogram::read_exposed(message, self.limits)?;
         if kind == Kind::GaugeHistogram
             && let Ok(histogram) = &mut read.histogram

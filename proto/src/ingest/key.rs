@@ -16,7 +16,8 @@ pub(super) enum Format {
     Text = 3,
     JsonLines = 4,
     Native = 5,
-    Exposition = 6,
+    Otlp = 6,
+    Exposition = 7,
 }
 
 impl Keys {

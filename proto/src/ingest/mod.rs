@@ -24,6 +24,7 @@ mod labels;
 mod limits;
 mod native;
 mod negotiate;
+mod otlp;
 mod refusal;
 mod remote_write_v1;
 mod remote_write_v2;
@@ -46,6 +47,7 @@ pub use native::{native, write_request_weight};
 pub use negotiate::{
     EXEMPLARS_WRITTEN, HISTOGRAMS_WRITTEN, RemoteWrite, SAMPLES_WRITTEN, Unsupported, negotiate,
 };
+pub use otlp::{Naming, OtlpOptions, otlp, otlp_from_json, otlp_message};
 pub use refusal::Refusal;
 pub use remote_write_v1::{remote_write_v1, remote_write_v1_message};
 pub use remote_write_v2::{remote_write_v2, remote_write_v2_message};

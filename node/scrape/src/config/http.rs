@@ -121,10 +121,14 @@ impl HttpClient {
             keys.bearer_token_file.is_some(),
         ];
         if given.iter().filter(|there| **there).count() > 1 {
-            problems.add("", "at most one of basic_auth, authorization, bearer_token and bearer_token_file may be set");
+            problems.add(
+                "",
+                "at most one of basic_auth, authorization, bearer_token and bearer_token_file may be set",
+            );
         }
         let bearer = source(keys.bearer_token, keys.bearer_token_file, "bearer_token", problems);
-        let bearer = bearer.map(|credentials| Authorization::Other { kind: "Bearer".to_owned(), credentials });
+        let bearer =
+            bearer.map(|credentials| Authorization::Other { kind: "Bearer".to_owned(), credentials });
         let authorization = match (keys.basic_auth, keys.authorization) {
             (Some(basic), _) => basic_auth(basic, &mut problems.within("basic_auth")),
             (None, Some(other)) => authorization(other, &mut problems.within("authorization")),
@@ -139,7 +143,12 @@ impl HttpClient {
     }
 }
 
-fn source(inline: Option<String>, file: Option<String>, key: &str, problems: &mut Part<'_>) -> Option<Source> {
+fn source(
+    inline: Option<String>,
+    file: Option<String>,
+    key: &str,
+    problems: &mut Part<'_>,
+) -> Option<Source> {
     let (inline, file) = (inline.filter(|t| !t.is_empty()), file.filter(|f| !f.is_empty()));
     if inline.is_some() && file.is_some() {
         problems.add(key, format!("at most one of {key} and {key}_file may be set"));
@@ -188,7 +197,10 @@ fn tls(written: written::TlsConfig, problems: &mut Part<'_>) -> Tls {
         only_tls13,
     };
     if tls.cert.is_some() != tls.key.is_some() {
-        problems.add("", "a certificate needs its key, and a key its certificate: set cert and key, or their files");
+        problems.add(
+            "",
+            "a certificate needs its key, and a key its certificate: set cert and key, or their files",
+        );
     }
     tls
 }

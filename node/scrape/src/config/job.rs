@@ -117,7 +117,11 @@ impl Global {
         if timeout > interval {
             part.add("scrape_timeout", format!("{timeout} is longer than scrape_interval, {interval}"));
         }
-        check_schemes(&written.metric_name_validation_scheme, &written.metric_name_escaping_scheme, &mut part);
+        check_schemes(
+            &written.metric_name_validation_scheme,
+            &written.metric_name_escaping_scheme,
+            &mut part,
+        );
         Self { interval, timeout, written }
     }
 }
@@ -134,12 +138,17 @@ fn check_schemes(validation: &Option<String>, escaping: &Option<String>, problem
         problems.add("metric_name_validation_scheme", text);
     }
     if let Some(scheme) = escaping.as_deref().filter(|s| *s != "allow-utf-8") {
-        problems.add("metric_name_escaping_scheme", format!("`{scheme}` is not supported: use `allow-utf-8`"));
+        problems
+            .add("metric_name_escaping_scheme", format!("`{scheme}` is not supported: use `allow-utf-8`"));
     }
 }
 
 impl Job {
-    pub(super) fn new(mut w: written::ScrapeConfig, global: &Global, problems: &mut Part<'_>) -> Option<Self> {
+    pub(super) fn new(
+        mut w: written::ScrapeConfig,
+        global: &Global,
+        problems: &mut Part<'_>,
+    ) -> Option<Self> {
         let defaults = &global.written;
         if w.job_name.is_empty() {
             problems.add("job_name", "is empty");
@@ -156,7 +165,8 @@ impl Job {
         check_schemes(&w.metric_name_validation_scheme, &w.metric_name_escaping_scheme, problems);
         let native = w.scrape_native_histograms.or(defaults.scrape_native_histograms).unwrap_or(false);
         let names = w.scrape_protocols.take().or_else(|| defaults.scrape_protocols.clone());
-        let fallback = w.fallback_scrape_protocol.take().or_else(|| defaults.fallback_scrape_protocol.clone());
+        let fallback =
+            w.fallback_scrape_protocol.take().or_else(|| defaults.fallback_scrape_protocol.clone());
         let classic = w.always_scrape_classic_histograms.or(w.scrape_classic_histograms);
         let http = HttpClient::new(w.http(), problems);
         Some(Self {

@@ -53,7 +53,10 @@ impl Config {
             let secrets = certificates.flat_map(HttpClient::paths_mut);
             for path in secrets.chain(job.file_sd.iter_mut().flat_map(|sd| &mut sd.files)) {
                 if path.is_relative() {
-                    let text = format!("the path `{}` must be absolute, and the file lie on every node", path.display());
+                    let text = format!(
+                        "the path `{}` must be absolute, and the file lie on every node",
+                        path.display()
+                    );
                     problems.add(&format!("job `{}`", job.name), text);
                 }
             }

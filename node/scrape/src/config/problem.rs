@@ -25,9 +25,34 @@ const FOREIGN: &[(&str, &str)] = &[
 
 /// Kinds of discovery that Prometheus has beside files and HTTP.
 const DISCOVERIES: &[&str] = &[
-    "aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "eureka", "gce", "hetzner",
-    "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "nerve", "nomad", "openstack", "ovhcloud",
-    "puppetdb", "scaleway", "serverset", "stackit", "triton", "uyuni", "vultr",
+    "aws",
+    "azure",
+    "consul",
+    "digitalocean",
+    "dns",
+    "docker",
+    "dockerswarm",
+    "ec2",
+    "eureka",
+    "gce",
+    "hetzner",
+    "ionos",
+    "kubernetes",
+    "kuma",
+    "lightsail",
+    "linode",
+    "marathon",
+    "nerve",
+    "nomad",
+    "openstack",
+    "ovhcloud",
+    "puppetdb",
+    "scaleway",
+    "serverset",
+    "stackit",
+    "triton",
+    "uyuni",
+    "vultr",
 ];
 
 /// Something that keeps a document from being used.
@@ -41,7 +66,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.place, self.text) }
+        if self.place.is_empty() {
+            f.write_str(&self.text)
+        } else {
+            write!(f, "{}: {}", self.place, self.text)
+        }
     }
 }
 
@@ -120,8 +149,13 @@ pub(super) fn warnings(file: &File) -> Vec<Warning> {
     say(file.tracing.is_some(), "tracing", "there is none");
     say(file.otlp.is_some(), "otlp", "it is not about scraping");
     say(file.runtime.is_some(), "runtime", "it is about Prometheus' own process");
-    let labelled = file.global.as_ref().and_then(|g| g.external_labels.as_ref()).is_some_and(|l| !l.is_empty());
-    say(labelled, "global.external_labels", "they are for systems that Prometheus sends to, which Plimsoll is");
+    let labelled =
+        file.global.as_ref().and_then(|g| g.external_labels.as_ref()).is_some_and(|l| !l.is_empty());
+    say(
+        labelled,
+        "global.external_labels",
+        "they are for systems that Prometheus sends to, which Plimsoll is",
+    );
     out
 }
 

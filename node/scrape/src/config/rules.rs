@@ -33,10 +33,11 @@ fn one(written: RelabelConfig, problems: &mut Part<'_>) -> Option<Rule> {
 }
 
 fn check_keys(rule: &RelabelConfig, action: Action, problems: &mut Part<'_>) {
-    use Action::{DropEqual, HashMod, KeepEqual, LabelDrop, LabelKeep, LabelMap, Lowercase, Replace, Uppercase};
+    use Action::{
+        DropEqual, HashMod, KeepEqual, LabelDrop, LabelKeep, LabelMap, Lowercase, Replace, Uppercase,
+    };
     let (name, target) = (action.name(), rule.target_label.as_deref().unwrap_or(""));
-    let needs_target =
-        matches!(action, Replace | HashMod | Lowercase | Uppercase | KeepEqual | DropEqual);
+    let needs_target = matches!(action, Replace | HashMod | Lowercase | Uppercase | KeepEqual | DropEqual);
     if needs_target && target.is_empty() {
         problems.add("target_label", format!("the action {name} needs one"));
     }

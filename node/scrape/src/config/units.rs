@@ -109,7 +109,8 @@ impl Bytes {
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no size: write 10MB or 512KB")))
+        Self::parse(&text)
+            .ok_or_else(|| D::Error::custom(format!("`{text}` is no size: write 10MB or 512KB")))
     }
 }
 
@@ -139,7 +140,8 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024() {
-        for (text, bytes) in [("0", 0), ("100B", 100), ("10MB", 10 << 20), ("1.5KiB", 1536), ("2GB", 2 << 30)] {
+        for (text, bytes) in [("0", 0), ("100B", 100), ("10MB", 10 << 20), ("1.5KiB", 1536), ("2GB", 2 << 30)]
+        {
             assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
         }
         for text in ["", "10", "MB", "10M", "10XB", "-1B"] {
