@@ -77,7 +77,11 @@ struct Documents {
 
 impl Client {
     /// Replaces the document that was applied before; with `check`, only says what is wrong with it.
-    pub async fn apply_scrape_config(&self, yaml: &str, check: bool) -> Result<Reported<ScrapeApplied>, Error> {
+    pub async fn apply_scrape_config(
+        &self,
+        yaml: &str,
+        check: bool,
+    ) -> Result<Reported<ScrapeApplied>, Error> {
         let path = format!("/api/v1/scrape/config?check={check}");
         let mut request = Request::post(&path, "application/yaml", Bytes::from(yaml.to_owned()));
         // the same document twice is the same as once

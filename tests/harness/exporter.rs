@@ -102,7 +102,8 @@ impl Exporter {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let (state, tls) = (shared.clone(), tls.clone());
                 // a client that goes away in the middle is no fault of the test
-                let _ = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || serve(stream, tls, &state));
+                let _ =
+                    thread::Builder::new().stack_size(STACK_BYTES).spawn(move || serve(stream, tls, &state));
             }
         });
         let exporter = Self { address, state };

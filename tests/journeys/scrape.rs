@@ -78,7 +78,8 @@ fn with_config(yaml: &str, more: &[(&str, &str)]) -> Node {
     let file = folder.path().join("scrape.yml");
     fs::write(&file, yaml).expect("a file in a temporary folder");
     let file = file.display().to_string();
-    let settings: Vec<(&str, &str)> = [("scrape.config_file", file.as_str())].iter().chain(more).copied().collect();
+    let settings: Vec<(&str, &str)> =
+        [("scrape.config_file", file.as_str())].iter().chain(more).copied().collect();
     Node::start_in(folder, &settings, None)
 }
 
@@ -122,7 +123,8 @@ fn a_node_and_a_real_prometheus_hold_the_same_after_scraping_by_the_same_file() 
     for http in [&ours, &theirs] {
         wait_until("three scrapes", SOON * 2, || newest(http, "min(count_over_time(up[1h]))") >= 3.0);
     }
-    let exact = "{job!=\"node\", __name__!~\"scrape_duration_seconds|scrape_body_size_bytes|scrape_series_added\"}";
+    let exact =
+        "{job!=\"node\", __name__!~\"scrape_duration_seconds|scrape_body_size_bytes|scrape_series_added\"}";
     let (got, wanted) = (held(&ours, exact), held(&theirs, exact));
     assert!(wanted.len() > 40, "{wanted:?}");
     assert_eq!(got, wanted);
@@ -134,7 +136,12 @@ fn a_node_and_a_real_prometheus_hold_the_same_after_scraping_by_the_same_file() 
     assert_eq!(held(&ours, still), held(&theirs, still));
     let keys = |targets: Vec<Value>| {
         let each = targets.into_iter().map(|t| {
-            (t["scrapeUrl"].to_string(), t["labels"].to_string(), t["health"].to_string(), t["scrapePool"].to_string())
+            (
+                t["scrapeUrl"].to_string(),
+                t["labels"].to_string(),
+                t["health"].to_string(),
+                t["scrapePool"].to_string(),
+            )
         });
         let mut each: Vec<_> = each.collect();
         each.sort();
@@ -212,7 +219,9 @@ scrape_configs:
     wait_until("the target of the file", SOON, || newest(&http, "secure{job=\"files\"}") == 1.0);
     wait_until("the target of the server", SOON, || newest(&http, "up{from=\"server\"}") == 0.0);
     write("token", "secret-token\n");
-    wait_until("the changed token to be taken up", SOON * 2, || newest(&http, "packed{from=\"server\"}") == 1.0);
+    wait_until("the changed token to be taken up", SOON * 2, || {
+        newest(&http, "packed{from=\"server\"}") == 1.0
+    });
     let asked = plain.seen().into_iter().rfind(|seen| seen.path == "/metrics").expect("a request");
     assert!(asked.headers["accept"].starts_with("application/openmetrics-text;version=1.0.0"));
     assert_eq!(asked.headers["accept-encoding"], "gzip");
@@ -239,14 +248,19 @@ fn a_bad_document_changes_nothing_and_each_fault_is_told() {
         assert_eq!(answer.status, 400, "{yaml}");
         assert!(answer.text().contains(wanted), "{yaml}: {}", answer.text());
     }
-    let checked = http.post("/api/v1/scrape/config?check=true", &[], b"scrape_configs: []").expect("an answer");
+    let checked =
+        http.post("/api/v1/scrape/config?check=true", &[], b"scrape_configs: []").expect("an answer");
     assert_eq!(checked.json()["data"]["applied"], false);
     wait_until("the first document to hold on", SOON, || newest(&http, "a") == 1.0);
     let file = node.folder().join("bad.yml");
     fs::write(&file, "scrape_configs:\n- job_name: x\n  colour: red\n").expect("a file");
     let run = plimsoll::run(&["scrape", "check", &file.display().to_string()]);
     assert_eq!(run.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&run.stderr).contains("line 3"), "{}", String::from_utf8_lossy(&run.stderr));
+    assert!(
+        String::from_utf8_lossy(&run.stderr).contains("line 3"),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
     fs::write(&file, one_job(&exporter.address(), "metrics_path: /gone,")).expect("a file");
     let run = plimsoll::run(&["scrape", "apply", &file.display().to_string(), "--url", &node.url()]);
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
@@ -264,8 +278,12 @@ fn when_the_node_that_scrapes_is_killed_another_goes_on_and_ends_what_is_gone() 
     let http = cluster.node(0).http();
     apply(&http, &one_job(&exporter.address(), ""));
     wait_until("both series", SOON * 2, || newest(&http, "count({__name__=~\"a|b\"})") == 2.0);
-    wait_until("every node to tell of itself", SOON * 2, || newest(&http, "sum(up{job=\"plimsoll\"})") == 3.0);
-    let scraper = |http: &Http| targets(http).iter().find_map(|t| t["node"].as_u64().filter(|_| t["scrapePool"] == "one"));
+    wait_until("every node to tell of itself", SOON * 2, || {
+        newest(&http, "sum(up{job=\"plimsoll\"})") == 3.0
+    });
+    let scraper = |http: &Http| {
+        targets(http).iter().find_map(|t| t["node"].as_u64().filter(|_| t["scrapePool"] == "one"))
+    };
     let victim = scraper(&http).expect("somebody scrapes it");
     let view = cluster.view().expect("a view");
     let at = cluster.place_of(&view, victim).expect("a place");
@@ -281,8 +299,12 @@ fn when_the_node_that_scrapes_is_killed_another_goes_on_and_ends_what_is_gone() 
     wait_until("the dead node to be down", SOON * 2, || newest(&other, &down) == 0.0);
     assert!(held(&other, &format!("plimsoll_series{{instance=\"{instance}\"}}")).is_empty());
     let data = other.data("/api/v1/query", &[("query", "up{job=\"one\"}[5m]")]);
-    let times: Vec<f64> =
-        data["result"][0]["values"].as_array().expect("points").iter().filter_map(|p| p[0].as_f64()).collect();
+    let times: Vec<f64> = data["result"][0]["values"]
+        .as_array()
+        .expect("points")
+        .iter()
+        .filter_map(|p| p[0].as_f64())
+        .collect();
     let gap = times.windows(2).map(|w| w[1] - w[0]).fold(0.0, f64::max);
     let places: Vec<i64> = times.iter().map(|t| (t * 1000.0).round() as i64 % 1000).collect();
     eprintln!("longest gap in `up`: {gap:.1} s of an interval of 1 s");

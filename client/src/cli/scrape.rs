@@ -82,7 +82,8 @@ impl Scrape {
             Self::Apply { file, dry_run } => {
                 let answer = global.client()?.apply_scrape_config(&read(&file)?, dry_run).await?;
                 warn(&answer.warnings);
-                let jobs: Vec<String> = answer.data.jobs.iter().map(|job| escape::terminal(job).to_string()).collect();
+                let jobs: Vec<String> =
+                    answer.data.jobs.iter().map(|job| escape::terminal(job).to_string()).collect();
                 let done = if dry_run { "checked, nothing is changed" } else { "applied" };
                 eprintln!("{done}: {} jobs ({})", jobs.len(), jobs.join(", "));
                 Ok(Exit::Ok)
@@ -138,8 +139,11 @@ async fn show(global: &Global, source: Option<&str>) -> Outcome {
     for document in &documents {
         let config = plimsoll_scrape::parse(&document.yaml).unwrap_or_default();
         let jobs: Vec<&str> = config.jobs.iter().map(|job| job.name.as_str()).collect();
-        let row =
-            vec![Cell::text(&document.source), Cell::text(document.epoch.to_string()), Cell::text(jobs.join(" "))];
+        let row = vec![
+            Cell::text(&document.source),
+            Cell::text(document.epoch.to_string()),
+            Cell::text(jobs.join(" ")),
+        ];
         l.push(row, json!({"source": document.source, "epoch": document.epoch, "jobs": jobs}));
     }
     if l.rows.is_empty() {
@@ -174,7 +178,8 @@ impl Targets {
                 continue;
             }
             let text = Cell::text;
-            let labels: Vec<String> = target.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+            let labels: Vec<String> =
+                target.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
             let row = vec![
                 text(&target.scrape_pool),
                 text(target.labels.get("instance").map_or("", String::as_str)),

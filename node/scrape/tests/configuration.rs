@@ -50,7 +50,9 @@ scrape_configs:
     let [plain, api] = &config.jobs[..] else { panic!("two jobs") };
     assert_eq!((plain.interval.ms(), plain.timeout.ms(), plain.limits.samples), (30_000, 10_000, Some(5000)));
     assert_eq!((plain.scheme.as_str(), plain.path.as_str(), plain.protocols.len()), ("http", "/metrics", 4));
-    assert!(plain.honor_timestamps && !plain.honor_labels && plain.compression && plain.http.follow_redirects);
+    assert!(
+        plain.honor_timestamps && !plain.honor_labels && plain.compression && plain.http.follow_redirects
+    );
     assert_eq!((api.interval.ms(), api.timeout.ms(), api.limits.samples), (5000, 4000, Some(10)));
     assert_eq!((api.scheme.as_str(), api.limits.body_bytes), ("https", Some(10 << 20)));
     assert_eq!(api.protocols, [Protocol::Proto, Protocol::Text0]);
@@ -59,7 +61,9 @@ scrape_configs:
     let Some(Authorization::Basic(basic)) = &api.http.authorization else { panic!("basic auth") };
     assert_eq!(basic.username, Source::Inline(Secret("me".into())));
     assert_eq!(api.http_sd[0].refresh.ms(), 10_000);
-    assert!(matches!(&api.http_sd[0].http.authorization, Some(Authorization::Other { kind, .. }) if kind == "Bearer"));
+    assert!(
+        matches!(&api.http_sd[0].http.authorization, Some(Authorization::Other { kind, .. }) if kind == "Bearer")
+    );
 }
 
 #[test]
@@ -84,7 +88,10 @@ fn an_empty_document_asks_for_nothing() {
 const REFUSED: &[(&str, &str)] = &[
     ("job_name: a, scrape_intervall: 1s", "did you mean `scrape_interval`?"),
     ("job_name: a, colour: red", "`colour` is no known key here"),
-    ("job_name: a, kubernetes_sd_configs: [{role: pod}]", "a key of Prometheus that Plimsoll does not support"),
+    (
+        "job_name: a, kubernetes_sd_configs: [{role: pod}]",
+        "a key of Prometheus that Plimsoll does not support",
+    ),
     ("job_name: a, dns_sd_configs: []", "file_sd_configs or"),
     ("job_name: a, proxy_url: 'http://x'", "a key of Prometheus that Plimsoll does not support"),
     ("job_name: a, oauth2: {client_id: x}", "credentials_file"),
@@ -112,7 +119,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("job_name: a, relabel_configs: [{regex: '(', target_label: x}]", "relabel_configs[0].regex"),
     ("job_name: a, relabel_configs: [{regex: 'a)|(b', target_label: x}]", "relabel_configs[0].regex"),
     ("job_name: a, relabel_configs: [{action: hashmod, target_label: x}]", "needs one that is not nought"),
-    ("job_name: a, relabel_configs: [{action: labeldrop, source_labels: [x]}]", "has no effect in the action labeldrop"),
+    (
+        "job_name: a, relabel_configs: [{action: labeldrop, source_labels: [x]}]",
+        "has no effect in the action labeldrop",
+    ),
     ("job_name: a, relabel_configs: [{action: keepequal, target_label: x, regex: y}]", "has no effect"),
     ("job_name: a, metric_relabel_configs: [{action: lowercase}]", "metric_relabel_configs[0].target_label"),
 ];
@@ -129,10 +139,14 @@ fn faults_are_told_with_their_place_and_what_to_do() {
 
 #[test]
 fn all_faults_of_meaning_are_told_at_once_and_names_of_jobs_are_unique() {
-    let problems = parse("scrape_configs: [{job_name: a, scheme: x}, {job_name: a, static_configs: [{targets: ['']}]}]");
+    let problems =
+        parse("scrape_configs: [{job_name: a, scheme: x}, {job_name: a, static_configs: [{targets: ['']}]}]");
     let places: Vec<String> = problems.expect_err("faults").into_iter().map(|p| p.place).collect();
-    let wanted =
-        ["scrape_configs[0].scheme", "scrape_configs[1].static_configs[0].targets", "scrape_configs[1].job_name"];
+    let wanted = [
+        "scrape_configs[0].scheme",
+        "scrape_configs[1].static_configs[0].targets",
+        "scrape_configs[1].job_name",
+    ];
     assert_eq!(places, wanted);
 }
 

@@ -38,16 +38,14 @@ fn a_target_gets_job_and_instance_and_keeps_no_label_of_the_machinery() {
 
 #[test]
 fn relabelling_changes_address_path_interval_and_instance_or_drops() {
-    let job = job(
-        "relabel_configs: [\
+    let job = job("relabel_configs: [\
         {source_labels: [__address__], regex: 'drop.*', action: drop},\
         {source_labels: [__address__], target_label: __param_target},\
         {source_labels: [__param_target], target_label: instance},\
         {target_label: __address__, replacement: 'probe:9'},\
         {target_label: __scrape_interval__, replacement: 20s},\
         {target_label: __scrape_timeout__, replacement: 1s},\
-        {target_label: __metrics_path__, replacement: /probe}]",
-    );
+        {target_label: __metrics_path__, replacement: /probe}]");
     let found = targets(&job, &[group(&["x.example:80", "drop.me:1"], &[])]);
     let target = &found.targets[0];
     assert_eq!(target.url, "http://probe:9/probe?target=x.example%3A80");
@@ -59,7 +57,10 @@ fn relabelling_changes_address_path_interval_and_instance_or_drops() {
 
 #[test]
 fn a_target_that_stands_there_twice_is_scraped_once_and_odd_ones_are_told_of() {
-    let found = targets(&job("honor_labels: true"), &[group(&["a:1", "a:1", "a:1/x", ""], &[]), group(&["a:1"], &[])]);
+    let found = targets(
+        &job("honor_labels: true"),
+        &[group(&["a:1", "a:1", "a:1/x", ""], &[]), group(&["a:1"], &[])],
+    );
     assert_eq!((found.targets.len(), found.errors.len()), (1, 2), "{:?}", found.errors);
     let limited = targets(&job("target_limit: 1"), &[group(&["a:1", "b:1"], &[])]);
     assert!(limited.over_limit.is_some_and(|text| text.contains("target_limit exceeded")));
@@ -134,7 +135,9 @@ fn samples_have_the_moment_of_the_scrape_and_a_series_that_is_gone_ends_once() {
 
 #[test]
 fn a_body_that_fails_gives_no_sample_and_its_series_end() {
-    let mut b = Bench::new("sample_limit: 2, metric_relabel_configs: [{source_labels: [__name__], regex: free.*, action: drop}]");
+    let mut b = Bench::new(
+        "sample_limit: 2, metric_relabel_configs: [{source_labels: [__name__], regex: free.*, action: drop}]",
+    );
     assert_eq!(b.take("a 1\nb 1\nfree 1\nfree2 1").expect("within the limit").kept, 2);
     assert_eq!(b.take("a 1\nb 1\nc 1\n").expect_err("over the limit"), Failure::Samples(2));
     assert_eq!(b.series.end(b.at).len(), 2);
@@ -147,7 +150,8 @@ fn a_body_that_fails_gives_no_sample_and_its_series_end() {
 
 #[test]
 fn figures_count_what_was_sent_kept_and_new() {
-    let mut b = Bench::new("metric_relabel_configs: [{source_labels: [__name__], regex: go_.*, action: drop}]");
+    let mut b =
+        Bench::new("metric_relabel_configs: [{source_labels: [__name__], regex: go_.*, action: drop}]");
     let figures = |s: Scraped| (s.scraped, s.kept, s.added);
     assert_eq!(figures(b.take("a 1\ngo_x 1\nb 1\n").expect("a body")), (3, 2, 2));
     assert_eq!(figures(b.take("a 1\ngo_x 1\nc 1\n").expect("a body")), (3, 2, 1));
