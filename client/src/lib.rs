@@ -41,6 +41,7 @@ mod report;
 mod retention;
 mod retry;
 mod spill;
+mod scrape;
 mod status;
 #[cfg(feature = "system")]
 mod system;
@@ -76,6 +77,7 @@ pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportT
 pub use retention::{DeletionJob, Retention, RetentionEffect, RetentionRule, WouldDelete};
 pub use retry::{Backoff, parse_retry_after};
 pub use spill::{Spill, SpillError, SpillTotals};
+pub use scrape::{ScrapeApplied, ScrapeDocument, ScrapeTarget};
 pub use status::{
     BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,
     NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,

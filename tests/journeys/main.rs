@@ -1,7 +1,7 @@
 //! What a person does with a node, from outside, with the real binary.
 //!
 //! [`prometheus`]: the day a small Prometheus is replaced. [`grafana`]: the calls of Grafana's data source, held
-//! against Prometheus' own answers. [`ingest`]: the other ways in. [`otlp`], [`otlp_ledger`], [`otel_sdk`]: OpenTelemetry. [`durability`]: kill -9 and graceful ends.
+//! against Prometheus' own answers. [`ingest`]: the other ways in. [`scrape`]: targets. [`otlp`], [`otlp_ledger`], [`otel_sdk`]: OpenTelemetry. [`durability`]: kill -9 and graceful ends.
 //! [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
 //! and what comes of them. [`reports`]: what agents did and used, to the last token. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! and what comes of them. [`formats`]: export and import, blocks and remote read of Prometheus. [`client`]: the library in
@@ -33,4 +33,5 @@ mod otlp_ledger;
 mod prometheus;
 mod reports;
 mod retention;
+mod scrape;
 mod settings;

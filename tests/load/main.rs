@@ -10,6 +10,7 @@ mod profiles;
 mod queries;
 mod replay;
 mod report;
+mod scrape;
 mod subjects;
 
 use anyhow::{Result, ensure};
@@ -38,6 +39,8 @@ enum Command {
     Export(ExportArgs),
     /// The same samples as remote write and as OTLP: CPU of a node for each
     Otlp(OtlpArgs),
+    /// A thousand targets: what a scraped sample costs, beside Prometheus
+    Scrape(ScrapeArgs),
     /// Send a data set to a server that runs
     Send(SendArgs),
     /// Ask a server that runs, and compare its answers with another's
@@ -94,6 +97,19 @@ struct ExportArgs {
     /// Divide the number of targets by this, for a quick look
     #[arg(long, default_value_t = 1)]
     divide: usize,
+struct ScrapeArgs {
+    /// Targets
+    #[arg(long, default_value_t = 1000)]
+    targets: usize,
+    /// Series of each
+    #[arg(long, default_value_t = 200)]
+    series: usize,
+    /// Seconds between two scrapes
+    #[arg(long, default_value_t = 5)]
+    interval: u32,
+    /// Seconds that are counted
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
     /// Page whose table is replaced; without it it goes to stdout alone
     #[arg(long)]
     page: Option<PathBuf>,
@@ -134,6 +150,7 @@ fn main() -> Result<()> {
         Command::Cluster(args) => measure_cluster(&args),
         Command::Export(args) => measure_export(&args),
         Command::Otlp(args) => measure_otlp(args),
+        Command::Scrape(args) => measure_scrape(&args),
         Command::Send(args) => send(&args),
         Command::Ask(args) => ask(&args),
     }
@@ -200,6 +217,15 @@ fn measure_export(args: &ExportArgs) -> Result<()> {
     println!("{table}");
     if let Some(path) = &args.page {
         page::replace(path, "table of plimsoll-load export", &table)?;
+fn measure_scrape(args: &ScrapeArgs) -> Result<()> {
+    let ScrapeArgs { targets, series, interval, seconds, page } = args;
+    let plan = scrape::Plan { targets: *targets, series: *series, interval_s: *interval, seconds: *seconds };
+    let table = scrape::run(&plan)?;
+    let about =
+        format!("{targets} targets of {series} series each, every {interval} s, counted for {seconds} s");
+    let table = format!("Measured on {}: {about}.\n\n{table}", report::machine());
+    if let Some(path) = page {
+        page::replace(path, "table of plimsoll-load scrape", &table)?;
         eprintln!("wrote the table to {}", path.display());
     }
     Ok(())

@@ -29,6 +29,7 @@ mod query;
 mod range;
 mod report;
 mod retention;
+mod scrape;
 mod screen;
 mod series;
 mod status;
@@ -142,6 +143,12 @@ pub enum Command {
     /// Find out what is wrong with a node, this machine or the way between them.
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Doctor),
+    /// Say what the cluster fetches metrics from.
+    #[command(subcommand)]
+    Scrape(scrape::Scrape),
+    /// List what is scraped, and how it was.
+    #[command(after_help = scrape::TARGETS_EXAMPLES)]
+    Targets(scrape::Targets),
     /// Print completions for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -172,6 +179,8 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Dashboard(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
+        Command::Scrape(c) => c.run(global).await,
+        Command::Targets(c) => c.run(global).await,
         Command::Completions(c) => c.run(),
         Command::Env(c) => c.run(global),
     };
