@@ -5,7 +5,7 @@
 //! # The modules, in reading order
 //!
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever node
-//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer` and `status` (JSON as types). Upkeep: `admin`, `cluster`, `token`,
+//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer` and `status` (JSON as types). Upkeep: `admin`, `agents`, `cluster`, `token`,
 //! `backup`. Streams of lines: `export`, `import`. A sample: [`Writer`]
 //! (`writer`): `lane` → `remote_write` → `deliver` → `transport`. The same over gRPC: `grpc`.
 //!
@@ -13,6 +13,7 @@
 //! must survive a crash of the caller belongs into the caller's own log).
 
 mod admin;
+mod agents;
 mod answer;
 mod backup;
 #[cfg(feature = "cli")]
@@ -36,6 +37,10 @@ mod transport;
 mod writer;
 
 pub use admin::{Compacted, Queries, Query};
+pub use agents::{
+    AgentMapping, AgentSource, AgentStatus, Budget, BudgetGroup, CostQuestion, PriceBook, PriceRow,
+    TokenCost, TokenCostGroup,
+};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};

@@ -11,10 +11,12 @@
 //! [`shard::walk`] (each leader moves its own group).
 //!
 //! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
+//! [`agents`] makes canonical series and their cost of what agents send.
 //! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
 //! part of one. [`backup`] makes files of a cluster, and a data folder of them.
 
 pub mod access;
+pub mod agents;
 pub mod aggregator;
 pub mod backup;
 pub mod boot;

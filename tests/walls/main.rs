@@ -160,7 +160,9 @@ fn messages_are_cast_only_where_credit_is_taken() {
 
 #[test]
 fn engines_read_no_clock() {
-    for name in ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership", "plimsoll-agents"] {
+    for name in
+        ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership", "plimsoll-agents"]
+    {
         let (folder, _) = &crates()[name];
         for_each_code_line(&folder.join("src"), |path, number, line| {
             assert!(!line.contains("SystemTime::now"), "{}:{number} reads a clock", path.display());

@@ -6,6 +6,8 @@
 //! Rules of every command: data goes to stdout and messages to stderr; nothing is cut when stdout is no
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
+mod agents;
+mod budget;
 mod cardinality;
 mod cluster;
 mod completions;
@@ -21,6 +23,7 @@ mod import;
 mod labels;
 mod lines;
 mod output;
+mod prices;
 mod query;
 mod range;
 mod screen;
@@ -111,6 +114,15 @@ pub enum Command {
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// Look after telemetry of agents: the mapping of names, what tokens cost.
+    #[command(subcommand)]
+    Agents(agents::Agents),
+    /// Show, check or change what tokens cost.
+    #[command(subcommand, after_help = prices::EXAMPLES)]
+    Prices(prices::Prices),
+    /// Make budgets of what agents spend, and see how they stand.
+    #[command(subcommand, after_help = budget::EXAMPLES)]
+    Budget(budget::Budget),
     /// Check or show settings of a node.
     #[command(subcommand)]
     Config(config::Config),
@@ -139,6 +151,9 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
+        Command::Agents(c) => c.run(global).await,
+        Command::Prices(c) => c.run(global).await,
+        Command::Budget(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
         Command::Completions(c) => c.run(),

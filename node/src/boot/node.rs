@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
+use crate::agents::{Agents, Store};
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
@@ -136,6 +137,7 @@ impl Node {
         }
         tasks.push(tokio::spawn(replicas.keep()));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
+        tasks.push(tokio::spawn(app.agents.clone().keep()));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
         let placement = placement::Args {
@@ -343,6 +345,12 @@ async fn assemble(
     let in_flight = ingest.in_flight_bytes.bytes() as usize;
     let collector = Collector::start(actors, in_flight, rules, shards.clone(), metadata.clone()).await?;
     let queries = Queries::new(settings.query.clone(), shards.clone());
+    let agents = Agents::new(Store {
+        shards: shards.clone(),
+        queries: queries.clone(),
+        collector: collector.clone(),
+        retention_ms: millis(settings.storage.retention.duration()),
+    });
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -354,6 +362,7 @@ async fn assemble(
         access,
         collector,
         queries,
+        agents,
         metadata,
         recorder,
         started,

@@ -1,6 +1,7 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
 use crate::access::Access;
+use crate::agents::Agents;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
 use crate::disk::Health;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub collector: Collector,
     /// The way out.
     pub queries: Queries,
+    /// Telemetry of agents.
+    pub agents: Agents,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.

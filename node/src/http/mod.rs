@@ -5,6 +5,7 @@
 
 mod access;
 mod admin;
+mod agents;
 mod answer;
 mod app;
 mod backup;
@@ -87,6 +88,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
+        .merge(agents::routes())
         .route("/api/v1/write", post(write::remote_write))
         .route("/api/v1/import", post(write::json_lines))
         .route("/api/v1/import/prometheus", post(write::text))
