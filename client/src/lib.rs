@@ -6,6 +6,7 @@
 //!
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever node
 //! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer`, `status` and `report` (JSON as types). Upkeep: `admin`, `cluster`, `token`,
+//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer` and `status` (JSON as types). Upkeep: `admin`, `agents`, `cluster`, `token`,
 //! `backup`. Streams of lines: `export`, `import`. A sample: [`Writer`]
 //! (`writer`): `lane` → `remote_write` → `deliver` → `transport`, by way of `spill` while no node takes it. The same
 //! over gRPC: `grpc`. A metric: [`Registry`] (`registry`), filled by the program, by `agent`, `system` or `recorder` →
@@ -16,6 +17,7 @@
 mod admin;
 mod agent;
 mod anomaly;
+mod agents;
 mod answer;
 mod backup;
 #[cfg(feature = "cli")]
@@ -54,6 +56,9 @@ pub use admin::{Compacted, Queries, Query};
 pub use agent::{LlmCall, LoopExecution, LoopGuard, LoopNames, LoopStatus, Tokens, ToolCall};
 pub use anomaly::{
     Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch,
+pub use agents::{
+    AgentMapping, AgentSource, AgentStatus, Budget, BudgetGroup, CostQuestion, PriceBook, PriceRow,
+    TokenCost, TokenCostGroup,
 };
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};

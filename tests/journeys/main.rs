@@ -8,12 +8,16 @@
 //! programs. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! and what comes of them. [`reports`]: what agents did and used, to the last token. [`anomalies`]: what a node finds and sends by
 //! itself. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
+//! against Prometheus' own answers. [`ingest`]: the other ways in. [`durability`]: kill -9 and graceful ends.
+//! [`agents`]: tokens and their cost. [`hostile`]: ten thousand malformed requests. [`access`]: strangers at the door. [`disk`]: a full one. [`backup`]: files,
+//! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
 //! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line. [`retention`]: what goes and what stays.
 
 mod access;
 mod anomalies;
+mod agents;
 mod backup;
 mod cli;
 mod client;

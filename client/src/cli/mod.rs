@@ -7,6 +7,8 @@
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
 mod anomalies;
+mod agents;
+mod budget;
 mod cardinality;
 mod cluster;
 mod completions;
@@ -25,6 +27,7 @@ mod import;
 mod labels;
 mod output;
 mod piece;
+mod prices;
 mod query;
 mod range;
 mod report;
@@ -137,6 +140,14 @@ pub enum Command {
     /// Look after dashboards: list, import, export, remove.
     #[command(subcommand)]
     Dashboard(dashboard::Dashboard),
+    /// Look after telemetry of agents: the mapping of names, what tokens cost.
+    Agents(agents::Agents),
+    /// Show, check or change what tokens cost.
+    #[command(subcommand, after_help = prices::EXAMPLES)]
+    Prices(prices::Prices),
+    /// Make budgets of what agents spend, and see how they stand.
+    #[command(subcommand, after_help = budget::EXAMPLES)]
+    Budget(budget::Budget),
     /// Check or show settings of a node.
     #[command(subcommand)]
     Config(config::Config),
@@ -177,6 +188,9 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Forecast(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
         Command::Dashboard(c) => c.run(global).await,
+        Command::Agents(c) => c.run(global).await,
+        Command::Prices(c) => c.run(global).await,
+        Command::Budget(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
         Command::Scrape(c) => c.run(global).await,

@@ -5,6 +5,7 @@ use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
 use crate::analytics::{self, Analytics};
+use crate::agents::{Agents, Store};
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
@@ -160,6 +161,7 @@ impl Node {
         tasks.push(tokio::spawn(retention::keep(shards.clone())));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
         tasks.push(tokio::spawn(rules::keep(app.rules.clone())));
+        tasks.push(tokio::spawn(app.agents.clone().keep()));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
         tasks.push(tokio::spawn(analytics::anomalies::keep(app.analytics.clone(), app.collector.clone())));
@@ -391,6 +393,10 @@ async fn assemble(
         report: report.clone(),
     });
     let rules = RuleGroups::new(settings.rules.clone(), shards.clone(), queries.clone(), collector.clone());
+    let agents = Agents::new(Store {
+        collector: collector.clone(),
+        retention_ms: millis(settings.storage.retention.duration()),
+    });
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -406,6 +412,7 @@ async fn assemble(
         scraper,
         analytics,
         rules,
+        agents,
         metadata,
         recorder,
         started,

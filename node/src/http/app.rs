@@ -2,6 +2,7 @@ use super::ApiError;
 use super::cardinality::Cardinality;
 use crate::access::Access;
 use crate::analytics::Analytics;
+use crate::agents::Agents;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
 use crate::disk::Health;
@@ -70,6 +71,8 @@ pub struct Parts {
     pub analytics: Analytics,
     /// Rules and alerts.
     pub rules: crate::rules::Rules,
+    /// Telemetry of agents.
+    pub agents: Agents,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.

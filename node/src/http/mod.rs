@@ -6,6 +6,7 @@
 mod access;
 mod admin;
 mod anomalies;
+mod agents;
 mod answer;
 mod app;
 mod backup;
@@ -102,6 +103,7 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
     Router::new()
         .merge(answers)
         .merge(retention::routes())
+        .merge(agents::routes())
         .route("/api/v1/write", post(write::remote_write))
         .route("/api/v1/import", post(write::json_lines))
         .route("/api/v1/import/prometheus", post(write::text))
