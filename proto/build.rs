@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 9] = [
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "plimsoll/v1/samples.proto",
     "plimsoll/v1/write.proto",
     "plimsoll/v1/query.proto",

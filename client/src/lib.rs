@@ -16,8 +16,8 @@
 
 mod admin;
 mod agent;
-mod anomaly;
 mod agents;
+mod anomaly;
 mod answer;
 mod backup;
 #[cfg(feature = "cli")]
@@ -42,8 +42,8 @@ mod registry;
 mod report;
 mod retention;
 mod retry;
-mod spill;
 mod scrape;
+mod spill;
 mod status;
 #[cfg(feature = "system")]
 mod system;
@@ -54,11 +54,12 @@ mod writer;
 
 pub use admin::{Compacted, Queries, Query};
 pub use agent::{LlmCall, LoopExecution, LoopGuard, LoopNames, LoopStatus, Tokens, ToolCall};
-pub use anomaly::{
-    Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch,
 pub use agents::{
     AgentMapping, AgentSource, AgentStatus, Budget, BudgetGroup, CostQuestion, PriceBook, PriceRow,
     TokenCost, TokenCostGroup,
+};
+pub use anomaly::{
+    Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch,
 };
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
@@ -81,8 +82,8 @@ pub use registry::{
 pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportTable, TokenUsage};
 pub use retention::{DeletionJob, Retention, RetentionEffect, RetentionRule, WouldDelete};
 pub use retry::{Backoff, parse_retry_after};
-pub use spill::{Spill, SpillError, SpillTotals};
 pub use scrape::{ScrapeApplied, ScrapeDocument, ScrapeTarget};
+pub use spill::{Spill, SpillError, SpillTotals};
 pub use status::{
     BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,
     NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,

@@ -16,8 +16,8 @@
 //! command line. [`retention`]: what goes and what stays.
 
 mod access;
-mod anomalies;
 mod agents;
+mod anomalies;
 mod backup;
 mod cli;
 mod client;

@@ -97,6 +97,12 @@ struct ExportArgs {
     /// Divide the number of targets by this, for a quick look
     #[arg(long, default_value_t = 1)]
     divide: usize,
+    /// Page whose table is replaced; without it it goes to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct ScrapeArgs {
     /// Targets
     #[arg(long, default_value_t = 1000)]
@@ -217,6 +223,11 @@ fn measure_export(args: &ExportArgs) -> Result<()> {
     println!("{table}");
     if let Some(path) = &args.page {
         page::replace(path, "table of plimsoll-load export", &table)?;
+        eprintln!("wrote the table to {}", path.display());
+    }
+    Ok(())
+}
+
 fn measure_scrape(args: &ScrapeArgs) -> Result<()> {
     let ScrapeArgs { targets, series, interval, seconds, page } = args;
     let plan = scrape::Plan { targets: *targets, series: *series, interval_s: *interval, seconds: *seconds };
@@ -224,6 +235,7 @@ fn measure_scrape(args: &ScrapeArgs) -> Result<()> {
     let about =
         format!("{targets} targets of {series} series each, every {interval} s, counted for {seconds} s");
     let table = format!("Measured on {}: {about}.\n\n{table}", report::machine());
+    println!("{table}");
     if let Some(path) = page {
         page::replace(path, "table of plimsoll-load scrape", &table)?;
         eprintln!("wrote the table to {}", path.display());

@@ -6,8 +6,8 @@
 //! Rules of every command: data goes to stdout and messages to stderr; nothing is cut when stdout is no
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
-mod anomalies;
 mod agents;
+mod anomalies;
 mod budget;
 mod cardinality;
 mod cluster;
@@ -141,6 +141,7 @@ pub enum Command {
     #[command(subcommand)]
     Dashboard(dashboard::Dashboard),
     /// Look after telemetry of agents: the mapping of names, what tokens cost.
+    #[command(subcommand)]
     Agents(agents::Agents),
     /// Show, check or change what tokens cost.
     #[command(subcommand, after_help = prices::EXAMPLES)]

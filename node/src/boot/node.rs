@@ -4,8 +4,8 @@ use super::folder::Folder;
 use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
-use crate::analytics::{self, Analytics};
 use crate::agents::{Agents, Store};
+use crate::analytics::{self, Analytics};
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
@@ -394,6 +394,8 @@ async fn assemble(
     });
     let rules = RuleGroups::new(settings.rules.clone(), shards.clone(), queries.clone(), collector.clone());
     let agents = Agents::new(Store {
+        shards: shards.clone(),
+        queries: queries.clone(),
         collector: collector.clone(),
         retention_ms: millis(settings.storage.retention.duration()),
     });

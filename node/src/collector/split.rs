@@ -96,7 +96,7 @@ impl<'a> Split<'a> {
             place: Place::default(),
             oldest: rules.retention.policy().oldest(now),
             newest: now.saturating_add(rules.future_ms),
-            late: now.saturating_sub(late::LATE_MS.min(rules.retention_ms)),
+            late: now.saturating_sub(late::LATE_MS.min(rules.retention.default_ms())),
             late_from: None,
             marks_late: true,
             room: None,

@@ -1,8 +1,8 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
 use crate::access::Access;
-use crate::analytics::Analytics;
 use crate::agents::Agents;
+use crate::analytics::Analytics;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
 use crate::disk::Health;

@@ -5,8 +5,8 @@
 
 mod access;
 mod admin;
-mod anomalies;
 mod agents;
+mod anomalies;
 mod answer;
 mod app;
 mod backup;

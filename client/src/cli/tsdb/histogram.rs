@@ -327,8 +327,12 @@ mod tests {
     }
 
     fn rows() -> impl Strategy<Value = Vec<Row>> {
-        let row =
-            (1..100_000i64, any::<u32>(), -1e9..1e9f64, [any::<u32>(), 0..9u32, any::<u32>(), 0..300u32]);
+        let row = (
+            1..100_000i64,
+            0..1000u32,
+            -1e9..1e9f64,
+            proptest::array::uniform4(prop_oneof![any::<u32>(), 0..9u32]),
+        );
         vec(row, 1..30).prop_map(|mut rows| {
             // Distances become times.
             let mut at = 1_700_000_000_000;
