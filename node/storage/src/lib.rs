@@ -15,6 +15,7 @@ mod disk;
 mod error;
 mod head;
 mod index;
+mod rollup;
 mod select;
 mod shard;
 mod transfer;
@@ -22,6 +23,7 @@ mod transfer;
 pub use disk::database::{Database, DatabaseMemory, Options};
 pub use error::Error;
 pub use head::Counters;
+pub use rollup::Fold;
 pub use select::Selection;
 pub use shard::{
     Applied, AppliedError, Cardinality, Checkpoint, Compacted, DamagedKind, DamagedRange, Deleted, Deletion,

@@ -5,6 +5,7 @@ mod damage;
 mod delete;
 mod journeys;
 mod model;
+mod rollups;
 mod together;
 mod transfer;
 
