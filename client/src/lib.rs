@@ -39,7 +39,9 @@ mod webhook;
 mod writer;
 
 pub use admin::{Compacted, Queries, Query};
-pub use anomaly::{Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch};
+pub use anomaly::{
+    Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch,
+};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};

@@ -146,7 +146,10 @@ impl Client {
     }
 
     /// How loops performed, by type of loop: executions, success rate, median, p95 and p99 of their durations.
-    pub async fn loop_performance_stats(&self, options: &ReportOptions) -> Result<Vec<LoopPerformance>, Error> {
+    pub async fn loop_performance_stats(
+        &self,
+        options: &ReportOptions,
+    ) -> Result<Vec<LoopPerformance>, Error> {
         let named = |row: &mut LoopPerformance, labels| row.labels = labels;
         self.rows("loops", options, named).await
     }

@@ -42,10 +42,20 @@ fn a_jump_is_found_as_a_series_also_after_a_restart() {
         (0..120).map(|m| (now - (120 - m) * MINUTE, 100.0 + ((m * 7919) % 11) as f64)).collect();
     gauge(&node, "queue_length", &past);
     let output = run(&[
-        "anomalies", "add", "queue", "queue_length", "--interval", "10s", "--floor", "5", "--url", &node.url(),
+        "anomalies",
+        "add",
+        "queue",
+        "queue_length",
+        "--interval",
+        "10s",
+        "--floor",
+        "5",
+        "--url",
+        &node.url(),
     ]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let calm = wait_for("a verdict on the queue", SOON * 2, || found(&node, "queue", &[("all", "true")]).pop());
+    let calm =
+        wait_for("a verdict on the queue", SOON * 2, || found(&node, "queue", &[("all", "true")]).pop());
     assert_eq!(calm["labels"]["queue"], "q<1>", "{calm}");
     let expected = calm["expected"].as_f64().expect("a figure");
     assert!((95.0..116.0).contains(&expected), "{calm}");
@@ -90,7 +100,8 @@ fn a_daily_pattern_is_forecast() {
         let day = (at % (1440 * MINUTE)) as f64 / (1440 * MINUTE) as f64;
         100.0 + 60.0 * (day * std::f64::consts::TAU).sin()
     };
-    let samples: Vec<(i64, f64)> = (0..6 * 96).map(|i| end - i * step).rev().map(|at| (at, value(at))).collect();
+    let samples: Vec<(i64, f64)> =
+        (0..6 * 96).map(|i| end - i * step).rev().map(|at| (at, value(at))).collect();
     gauge(&node, "load", &samples);
     let told = node.http().data("/api/v1/forecast", &[("query", "load"), ("horizon", "1d")]);
     let series = &told["series"][0];
@@ -98,7 +109,8 @@ fn a_daily_pattern_is_forecast() {
     let points = series["points"].as_array().expect("points");
     assert_eq!(points.len(), 96);
     for point in points {
-        let (at, expected) = (point["at_ms"].as_i64().expect("a time"), point["expected"].as_f64().expect("a figure"));
+        let (at, expected) =
+            (point["at_ms"].as_i64().expect("a time"), point["expected"].as_f64().expect("a figure"));
         assert!((expected - value(at)).abs() < 10.0, "{point} should be about {}", value(at));
         assert!(point["lower"].as_f64() <= Some(expected) && Some(expected) <= point["upper"].as_f64());
     }
@@ -155,7 +167,8 @@ fn scheduled_reports_arrive_as_a_file_and_at_a_webhook_once() {
     let due = (now_ms() + 5_000) / MINUTE * MINUTE + MINUTE;
     let clock = format!("daily at {:02}:{:02}", due / (60 * MINUTE) % 24, due / MINUTE % 60);
     let add = |name: &str, more: &[&str]| {
-        let base = ["report", "schedule", "add", name, "--report", "tokens", "--when", &clock, "--period", "1h"];
+        let base =
+            ["report", "schedule", "add", name, "--report", "tokens", "--when", &clock, "--period", "1h"];
         let output = run(&[&base[..], more, &["--url", &node.url()]].concat());
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     };

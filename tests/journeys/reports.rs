@@ -86,7 +86,8 @@ impl Ledger {
         let report = self.report(http, "tokens", &[]);
         let rows = report["tables"][0]["rows"].as_array().expect("rows");
         for ((loop_type, kind), wanted) in &self.tokens {
-            let row = rows.iter().find(|r| r["loop_type"] == *loop_type).unwrap_or_else(|| panic!("{report}"));
+            let row =
+                rows.iter().find(|r| r["loop_type"] == *loop_type).unwrap_or_else(|| panic!("{report}"));
             assert_eq!(row["tokens"][kind].as_f64(), Some(*wanted), "{what}: {loop_type} {kind}");
             assert_eq!(row["cost_basis"], "unpriced", "{row}");
             assert!(row["cost_usd"].is_null(), "{row}");

@@ -97,7 +97,9 @@ impl Add {
         let watch = Watch { name, expr, interval_s, season, sensitivity, floor, ..Watch::default() };
         global.client()?.put_watch(&watch).await?;
         let name = terminal(&watch.name).into_owned();
-        eprintln!("{name} is watched; its score is anomaly_score{{watch=\"{name}\"}}, once 20 values are known");
+        eprintln!(
+            "{name} is watched; its score is anomaly_score{{watch=\"{name}\"}}, once 20 values are known"
+        );
         Ok(Exit::Ok)
     }
 }
@@ -110,7 +112,9 @@ async fn list(global: &Global, time: &str, all: bool) -> Outcome {
     let found = global.client()?.anomalies(at, all).await?;
     if found.anomalies.is_empty() && matches!(global.output, Format::Table | Format::Wide) {
         let on = found.watches.iter().filter(|w| !w.off).count();
-        eprintln!("nothing is anomalous; {on} watches (`plimsoll anomalies list --all` shows every watched series)");
+        eprintln!(
+            "nothing is anomalous; {on} watches (`plimsoll anomalies list --all` shows every watched series)"
+        );
         return Ok(Exit::Ok);
     }
     let columns = vec![
@@ -157,7 +161,8 @@ async fn watches(global: &Global) -> Outcome {
     for w in global.client()?.anomalies(None, false).await?.watches {
         let every = show_duration(Duration::from_secs(w.interval_s.into()));
         let (state, floor) = (if w.off { "off" } else { "on" }, w.floor.to_string());
-        let row = [&w.name, &every, &w.season, &w.sensitivity, &floor, state, &w.expr].map(Cell::text);
+        let row =
+            [w.name.as_str(), &every, &w.season, &w.sensitivity, &floor, state, &w.expr].map(Cell::text);
         l.push(row.to_vec(), json!(w));
     }
     l.print(global.output)?;

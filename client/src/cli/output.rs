@@ -178,7 +178,11 @@ impl Listing {
         let names = shown.iter().map(|i| self.columns[*i].name.as_str()).collect();
         writeln!(out, "<table>\n<thead><tr>{}</tr></thead>\n<tbody>", line(names, "th"))?;
         for row in &self.rows {
-            writeln!(out, "<tr>{}</tr>", line(shown.iter().map(|i| row[*i].for_table(false)).collect(), "td"))?;
+            writeln!(
+                out,
+                "<tr>{}</tr>",
+                line(shown.iter().map(|i| row[*i].for_table(false)).collect(), "td")
+            )?;
         }
         writeln!(out, "</tbody>\n</table>")
     }
@@ -279,7 +283,10 @@ mod tests {
 
     #[test]
     fn markdown_and_html_show_text_and_do_not_obey_it() {
-        assert_eq!(printed(Format::Md), "| name | size |\n|---|---:|\n| a | 2.00 KiB |\n| b\\\\x1b\\[31m | 5 B |\n");
+        assert_eq!(
+            printed(Format::Md),
+            "| name | size |\n|---|---:|\n| a | 2.00 KiB |\n| b\\\\x1b\\[31m | 5 B |\n"
+        );
         let html = printed(Format::Html);
         assert!(html.contains("<tr><td>b\\x1b[31m</td><td>5 B</td></tr>"), "{html}");
     }

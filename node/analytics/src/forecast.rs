@@ -177,7 +177,8 @@ impl Forecaster<'_> {
 
 /// 1, 2, 4 and so on up to `steps`.
 fn leads(steps: i64) -> Vec<i64> {
-    let mut all: Vec<i64> = std::iter::successors(Some(1), |lead| Some(lead * 2)).take_while(|l| *l < steps).collect();
+    let mut all: Vec<i64> =
+        std::iter::successors(Some(1), |lead| Some(lead * 2)).take_while(|l| *l < steps).collect();
     all.push(steps.max(1));
     all
 }

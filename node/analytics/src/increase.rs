@@ -129,7 +129,8 @@ pub fn increase(source: &dyn Source, ask: &Ask, budget: &Budget) -> Result<Vec<G
 pub fn join(parts: impl IntoIterator<Item = Vec<Group>>) -> Vec<Group> {
     let mut all: BTreeMap<Vec<String>, Group> = BTreeMap::new();
     for group in parts.into_iter().flatten() {
-        let into = all.entry(group.key.clone()).or_insert_with(|| Group { key: group.key, ..Group::default() });
+        let into =
+            all.entry(group.key.clone()).or_insert_with(|| Group { key: group.key, ..Group::default() });
         into.total.join(group.total);
         into.series += group.series;
         into.resets += group.resets;

@@ -66,14 +66,17 @@ impl Watch {
     /// What is wrong with it, if anything.
     pub fn check(&self) -> Result<(), String> {
         if !is_name(&self.name) {
-            return Err("a watch's name has 1 to 64 letters, digits, `.`, `_` and `-`, and no `.` in front".to_owned());
+            return Err("a watch's name has 1 to 64 letters, digits, `.`, `_` and `-`, and no `.` in front"
+                .to_owned());
         }
         if self.expr.len() > EXPR_BYTES {
             return Err(format!("the expression is longer than {EXPR_BYTES} bytes"));
         }
         plimsoll_promql::parse(&self.expr, ParseOptions::default()).map_err(|e| format!("expr: {e}"))?;
         if !(10..=900).contains(&self.interval_s) || 900 % self.interval_s != 0 {
-            return Err("the interval is a part of 15 minutes, from 10s on: 10s, 15s, 30s, 1m, 5m or 15m".to_owned());
+            return Err(
+                "the interval is a part of 15 minutes, from 10s on: 10s, 15s, 30s, 1m, 5m or 15m".to_owned()
+            );
         }
         if !self.floor.is_finite() || self.floor < 0.0 {
             return Err("the floor is a number from 0 on".to_owned());
@@ -84,7 +87,10 @@ impl Watch {
     /// Tells the values of this expression from those of another one under the same name.
     pub fn revision(&self) -> String {
         // FNV-1a, 64 bits: stable over versions, and no secret
-        let hash = self.expr.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        let hash = self
+            .expr
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         format!("{:08x}", hash as u32)
     }
 

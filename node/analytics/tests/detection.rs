@@ -29,7 +29,9 @@ fn an_hour_of_data_finds_the_most_and_weeks_find_nearly_all() {
 
 #[test]
 fn the_pattern_that_repeats_is_found() {
-    for (shape, season) in [(Shape::Daily, Season::Daily), (Shape::Weekly, Season::Weekly), (Shape::Steady, Season::None)] {
+    for (shape, season) in
+        [(Shape::Daily, Season::Daily), (Shape::Weekly, Season::Weekly), (Shape::Steady, Season::None)]
+    {
         let made = make(shape, 28 * DAY, 6 * HOUR, 3);
         let mut model = Model::new(settings(0.0));
         let verdicts: Vec<_> = made.samples.iter().filter_map(|(at, v)| model.observe(*at, *v)).collect();
@@ -65,7 +67,9 @@ fn little_data_says_nothing_and_bad_values_do_no_harm() {
     for minute in 0..19 {
         assert_eq!(model.observe(minute * MINUTE, 5.0), None, "minute {minute}");
     }
-    for (at, value) in (19..200).zip([f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300, f64::MIN_POSITIVE].into_iter().cycle()) {
+    for (at, value) in
+        (19..200).zip([f64::NAN, f64::INFINITY, -1.0, 0.0, 1e300, f64::MIN_POSITIVE].into_iter().cycle())
+    {
         if let Some(verdict) = model.observe(at * MINUTE, value) {
             let figures = [verdict.score, verdict.expected, verdict.lower, verdict.upper];
             assert!(figures.iter().all(|f| !f.is_nan()), "{verdict:?}");
@@ -94,13 +98,20 @@ fn a_difference_below_the_floor_is_no_anomaly() {
 
 #[test]
 fn forecasts_follow_the_pattern_and_their_bands_hold_what_they_say() {
-    for (shape, horizon) in [(Shape::Daily, DAY), (Shape::Weekly, 3 * DAY), (Shape::Growing, 3 * DAY), (Shape::Steady, DAY)] {
+    for (shape, horizon) in
+        [(Shape::Daily, DAY), (Shape::Weekly, 3 * DAY), (Shape::Growing, 3 * DAY), (Shape::Steady, DAY)]
+    {
         let (mut inside, mut points, mut ratio) = (0, 0, 0.0);
         for seed in 0..6 {
             let made = make(shape, 31 * DAY, 0, seed);
             let mut grid = Grid::new(COARSE_MS, 28 * 96);
             let cut = made.samples.last().expect("samples").0 - horizon;
-            let (past, future): (Vec<_>, Vec<_>) = made.samples.iter().copied().filter(|(at, _)| at % COARSE_MS == 0).partition(|(at, _)| *at <= cut);
+            let (past, future): (Vec<_>, Vec<_>) = made
+                .samples
+                .iter()
+                .copied()
+                .filter(|(at, _)| at % COARSE_MS == 0)
+                .partition(|(at, _)| *at <= cut);
             past.into_iter().for_each(|(at, v)| grid.put(at, v));
             let told = forecast(&grid, horizon / COARSE_MS, Season::Auto).expect("a forecast");
             for (at, value) in future {

@@ -37,17 +37,24 @@ fn agents() -> MemorySource {
         }
         let errors = [("loop_type", loop_type), ("error_type", "timeout")];
         put("loop_errors_total", &errors, [4.0 * scale, 6.0 * scale]);
-        for (kind, tokens) in [("input", 1000.0), ("output", 250.0), ("cache_read", 4000.0), ("thought", 7.0)] {
+        for (kind, tokens) in [("input", 1000.0), ("output", 250.0), ("cache_read", 4000.0), ("thought", 7.0)]
+        {
             let own = [("loop_type", loop_type), ("model", "large"), ("token_type", kind)];
             put("llm_tokens_total", &own, [tokens * scale, 1.5 * tokens * scale]);
         }
-        for (tool, outcome, calls) in [("bash", "success", 40.0), ("bash", "error", 2.0), ("search", "success", 10.0)] {
+        for (tool, outcome, calls) in
+            [("bash", "success", 40.0), ("bash", "error", 2.0), ("search", "success", 10.0)]
+        {
             let own = [("loop_type", loop_type), ("tool", tool), ("outcome", outcome)];
             put("tool_invocations_total", &own, [calls * scale, calls * scale]);
         }
     }
     put("llm_cost_usd_total", &[("loop_type", "coding"), ("model", "large")], [1.25, 1.875]);
-    put("llm_tokens_total", &[("loop_type", "coding"), ("model", "local"), ("token_type", "input")], [0.0, 12.0]);
+    put(
+        "llm_tokens_total",
+        &[("loop_type", "coding"), ("model", "local"), ("token_type", "input")],
+        [0.0, 12.0],
+    );
     source
 }
 
@@ -119,7 +126,8 @@ fn hostile_label_text_is_shown_and_never_obeyed() {
         }
     }
     let document = plimsoll_analytics::render::document(&report);
-    let kept = document["tables"][0]["rows"].as_array().expect("rows").iter().any(|r| r["loop_type"] == HOSTILE);
+    let kept =
+        document["tables"][0]["rows"].as_array().expect("rows").iter().any(|r| r["loop_type"] == HOSTILE);
     assert!(kept, "JSON keeps the text as it is");
 }
 
@@ -171,7 +179,11 @@ fn health_puts_the_worst_in_front() {
         next: String::new(),
     };
     let period = Period::new(0, 1).expect("a period");
-    let checks = vec![check("a", report::State::Ok), check("b", report::State::Bad), check("c", report::State::Unknown)];
+    let checks = vec![
+        check("a", report::State::Ok),
+        check("b", report::State::Bad),
+        check("c", report::State::Unknown),
+    ];
     let report = report::health(checks, period, Vec::new());
     let order: Vec<&str> = report.tables[0].rows.iter().map(|r| r.keys[0].as_str()).collect();
     assert_eq!(order, ["b", "c", "a"]);

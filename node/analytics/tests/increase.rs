@@ -1,7 +1,7 @@
 //! Increases are exact: over resets, gaps, restarts and however days and shards cut the samples.
 
 use plimsoll_analytics::increase::{Ask, Group, increase, join};
-use plimsoll_model::{Histogram, Labels, Matcher, METRIC_NAME, Span, stale_nan};
+use plimsoll_model::{Histogram, Labels, METRIC_NAME, Matcher, Span, stale_nan};
 use plimsoll_promql::Budget;
 use plimsoll_promql::memory::{MemorySource, Sample};
 use proptest::prelude::*;
@@ -83,11 +83,16 @@ fn groups_are_by_label_and_shards_add_up() {
     let mut series = Vec::new();
     for i in 0..50 {
         let (by, id) = (if i % 3 == 0 { "a" } else { "b" }, i.to_string());
-        series.push((labels(&[("by", by), ("id", &id)]), vec![(10, f64::from(i)), (2000, f64::from(i) + 2.0)]));
+        series
+            .push((labels(&[("by", by), ("id", &id)]), vec![(10, f64::from(i)), (2000, f64::from(i) + 2.0)]));
     }
     series.push((labels(&[("id", "none")]), vec![(1500, 9.0)]));
     let whole = source(&series);
-    let parts = whole.shards(4).iter().map(|s| increase(s, &ask(1000, 2000), &Budget::default())).collect::<Result<Vec<_>, _>>();
+    let parts = whole
+        .shards(4)
+        .iter()
+        .map(|s| increase(s, &ask(1000, 2000), &Budget::default()))
+        .collect::<Result<Vec<_>, _>>();
     let all = join(parts.expect("answers"));
     let figures: Vec<(&str, f64, u64)> =
         all.iter().map(|g| (g.key[0].as_str(), g.total.value(), g.series)).collect();
@@ -124,7 +129,8 @@ fn native_histograms_are_counted_by_the_same_rule() {
     let figures = |g: &Group| g.histogram.histogram().map(|h| (h.count, h.sum));
     let found: Vec<(&str, Option<(f64, f64)>, u64)> =
         groups.iter().map(|g| (g.key[0].as_str(), figures(g), g.resets)).collect();
-    let wanted = [("away", Some((2.0, 3.0)), 0), ("new", Some((7.0, 11.0)), 0), ("seen", Some((7.0, 11.0)), 1)];
+    let wanted =
+        [("away", Some((2.0, 3.0)), 0), ("new", Some((7.0, 11.0)), 0), ("seen", Some((7.0, 11.0)), 1)];
     assert_eq!(found, wanted);
 }
 

@@ -43,9 +43,20 @@ fn due_times_are_as_in_the_table() {
 
 #[test]
 fn what_is_no_time_is_refused() {
-    for text in
-        ["", "sometimes", "daily at 24:00", "daily at 7", "hourly at 07:00", "60 * * * *", "* * * *", "* * 0 * *", "5-1 * * * *", "*/0 * * * *", "1 2 3 4 8", "* * * * * *"]
-    {
+    for text in [
+        "",
+        "sometimes",
+        "daily at 24:00",
+        "daily at 7",
+        "hourly at 07:00",
+        "60 * * * *",
+        "* * * *",
+        "* * 0 * *",
+        "5-1 * * * *",
+        "*/0 * * * *",
+        "1 2 3 4 8",
+        "* * * * * *",
+    ] {
         assert!(When::parse(text).is_err(), "{text}");
     }
 }

@@ -160,11 +160,8 @@ impl Evaluator {
 
     /// Reads the past: what this watch has written, or, where it has not, what its expression says of it.
     async fn learn(&mut self, at: Timestamp, interval: i64) -> Result<(), Error> {
-        let written = format!(
-            "anomaly_value{{watch=\"{}\",rev=\"{}\"}}",
-            self.watch.name,
-            self.watch.revision()
-        );
+        let written =
+            format!("anomaly_value{{watch=\"{}\",rev=\"{}\"}}", self.watch.name, self.watch.revision());
         // a sample at each step or none: an older one would be another moment's
         let exact = Some(Duration::from_millis(1));
         let end = (at - 1).div_euclid(COARSE_MS) * COARSE_MS;

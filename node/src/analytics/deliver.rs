@@ -49,7 +49,8 @@ impl Channel for Files {
         let folder = self.0.clone();
         Box::pin(async move {
             let write = move || {
-                let path = write_file(&folder, &delivery).map_err(|e| format!("{}: {e}", folder.display()))?;
+                let path =
+                    write_file(&folder, &delivery).map_err(|e| format!("{}: {e}", folder.display()))?;
                 if let Err(e) = cut(&folder, &delivery.name) {
                     tracing::warn!(folder = %folder.display(), error = %e, "old reports were not removed");
                 }
@@ -124,7 +125,9 @@ mod tests {
         let path = again.expect("written");
         assert_eq!(fs::read_to_string(path).expect("a file"), "b");
         fs::write(folder.path().join("reports/cost-other-20260101T000000Z.csv"), "x").expect("a file");
-        deliver(&Target::File, delivery("cost-20260101T000202Z.csv", "b"), folder.path()).await.expect("written");
+        deliver(&Target::File, delivery("cost-20260101T000202Z.csv", "b"), folder.path())
+            .await
+            .expect("written");
         let names = fs::read_dir(folder.path().join("reports")).expect("a folder").count();
         assert_eq!(names, KEPT + 1, "files of another schedule stay");
     }

@@ -104,7 +104,9 @@ impl Analytics {
             let read = |(key, value): (&str, &plimsoll_ownership::Value)| {
                 // written by a newer version, perhaps
                 serde_json::from_slice(&value.bytes)
-                    .inspect_err(|e| tracing::debug!(namespace, key, error = %e, "a document is not understood"))
+                    .inspect_err(
+                        |e| tracing::debug!(namespace, key, error = %e, "a document is not understood"),
+                    )
                     .ok()
             };
             s.values(namespace).filter_map(read).collect()
@@ -113,7 +115,8 @@ impl Analytics {
 
     fn room(&self, namespace: &str, name: &str) -> Result<(), Error> {
         let cluster = self.0.parts.shards.cluster();
-        let (count, there) = cluster.read(|s| (s.values(namespace).count(), s.value(namespace, name).is_some()));
+        let (count, there) =
+            cluster.read(|s| (s.values(namespace).count(), s.value(namespace, name).is_some()));
         if count >= MOST && !there {
             return Err(Error::Conflict(format!("there are {MOST} already: remove one first")));
         }

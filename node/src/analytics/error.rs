@@ -17,7 +17,9 @@ pub enum Error {
     #[error(transparent)]
     Query(#[from] query::Error),
     /// The time was up.
-    #[error("the report was not ready within query.timeout ({0}): choose a shorter period or narrow the series down")]
+    #[error(
+        "the report was not ready within query.timeout ({0}): choose a shorter period or narrow the series down"
+    )]
     Late(String),
     /// Something could not be written or sent.
     #[error("{0}")]

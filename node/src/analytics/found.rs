@@ -99,7 +99,10 @@ impl Analytics {
         }
         let mut notes = Vec::new();
         if past.len() > MAX_FORECASTS {
-            notes.push(format!("{} more series are left out: narrow the expression", past.len() - MAX_FORECASTS));
+            notes.push(format!(
+                "{} more series are left out: narrow the expression",
+                past.len() - MAX_FORECASTS
+            ));
             past.truncate(MAX_FORECASTS);
         }
         let steps = (horizon_ms / step).max(1);

@@ -81,7 +81,12 @@ pub async fn keep(analytics: Analytics, data: PathBuf) {
 
 impl Analytics {
     /// Makes a report and sends it; tells where to.
-    async fn send(&self, schedule: &Schedule, due: Timestamp, data: &std::path::Path) -> Result<String, Error> {
+    async fn send(
+        &self,
+        schedule: &Schedule,
+        due: Timestamp,
+        data: &std::path::Path,
+    ) -> Result<String, Error> {
         let compare = schedule.compare.as_deref().map(Compare::parse).transpose()?;
         let matchers = schedule.selector.as_deref().map(plimsoll_promql::parse_selector).transpose();
         let wanted = Wanted {

@@ -132,7 +132,9 @@ async fn list(global: &Global) -> Outcome {
         l.push(row.to_vec(), item);
     }
     if l.rows.is_empty() {
-        eprintln!("no schedules; make one with `plimsoll report schedule add NAME --report tokens --when daily`");
+        eprintln!(
+            "no schedules; make one with `plimsoll report schedule add NAME --report tokens --when daily`"
+        );
     }
     l.print(global.output)?;
     Ok(Exit::Ok)

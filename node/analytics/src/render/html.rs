@@ -28,9 +28,8 @@ pub(super) fn html(report: &Report) -> String {
         }
         let (header, rows) = texts(table, false, report.earlier.is_some());
         let class = |right: bool| if right { " class=\"n\"" } else { "" };
-        let cell = |tag: &str, text: &str, right: bool| {
-            format!("<{tag}{}>{}</{tag}>", class(right), escaped(text))
-        };
+        let cell =
+            |tag: &str, text: &str, right: bool| format!("<{tag}{}>{}</{tag}>", class(right), escaped(text));
         let titles: String = header.iter().map(|(t, right)| cell("th", t, *right)).collect();
         out.push_str(&format!("<table>\n<thead><tr>{titles}</tr></thead>\n<tbody>\n"));
         for (at, row) in rows.iter().enumerate() {

@@ -35,7 +35,8 @@ pub(super) fn texts(table: &Table, exact: bool, compared: bool) -> Texts {
             header.push((title, right));
         }
     }
-    let mut rows: Vec<Vec<String>> = table.rows.iter().map(|row| cells(table, row, exact, compared)).collect();
+    let mut rows: Vec<Vec<String>> =
+        table.rows.iter().map(|row| cells(table, row, exact, compared)).collect();
     if let Some(total) = &table.total {
         let mut named = total.clone();
         named.keys = table.keys.iter().map(|_| String::new()).collect();

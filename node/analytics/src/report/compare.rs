@@ -145,13 +145,22 @@ mod tests {
             table.push(vec![(*key).to_owned()], values.iter().map(|v| Cell::maybe(*v)).collect());
         }
         let period = Period { from: 0, to: 1 };
-        Report { kind: Kind::Loops, period, earlier: None, tables: vec![table.finish()], notes: vec!["n".into()] }
+        Report {
+            kind: Kind::Loops,
+            period,
+            earlier: None,
+            tables: vec![table.finish()],
+            notes: vec!["n".into()],
+        }
     }
 
     #[test]
     fn rows_and_columns_of_one_period_alone_are_there() {
         use Unit::{Count, Seconds};
-        let now = report(&[("n", Count), ("s", Seconds)], &[("a", &[Some(4.0), Some(1.0)]), ("b", &[Some(1.0), None])]);
+        let now = report(
+            &[("n", Count), ("s", Seconds)],
+            &[("a", &[Some(4.0), Some(1.0)]), ("b", &[Some(1.0), None])],
+        );
         let then = report(
             &[("n", Count), ("x", Count), ("s", Seconds)],
             &[("a", &[Some(2.0), Some(7.0), Some(3.0)]), ("c", &[Some(9.0), Some(1.0), Some(2.0)])],
@@ -162,7 +171,8 @@ mod tests {
         assert_eq!(names, ["n", "x", "s"]);
         let figure = |now: Option<f64>, before: Option<f64>| Cell::Figure(now, Some(before));
         let row = |key: &str| table.rows.iter().find(|r| r.keys == [key]).map(|r| r.cells.clone());
-        let a = vec![figure(Some(4.0), Some(2.0)), figure(Some(0.0), Some(7.0)), figure(Some(1.0), Some(3.0))];
+        let a =
+            vec![figure(Some(4.0), Some(2.0)), figure(Some(0.0), Some(7.0)), figure(Some(1.0), Some(3.0))];
         assert_eq!(row("a"), Some(a));
         let b = vec![figure(Some(1.0), Some(0.0)), figure(Some(0.0), Some(0.0)), figure(None, None)];
         assert_eq!(row("b"), Some(b));

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 /// What failed: errors by the report's keys, and by type of loop against its executions.
 pub fn errors(facts: &Facts, period: Period) -> Report {
     let mut notes = Vec::new();
-    let (mut errors, mut of_loop) = (BTreeMap::<Vec<String>, f64>::new(), BTreeMap::<String, (f64, f64)>::new());
+    let (mut errors, mut of_loop) =
+        (BTreeMap::<Vec<String>, f64>::new(), BTreeMap::<String, (f64, f64)>::new());
     if let Some(name) = facts.choose(&facts::ERRORS, false, &mut notes) {
         for fact in facts.of(name) {
             *errors.entry(fact.keys()).or_default() += fact.total();
@@ -27,7 +28,8 @@ pub fn errors(facts: &Facts, period: Period) -> Report {
     for (keys, count) in errors.into_iter().filter(|(_, count)| *count > 0.0) {
         table.push(keys, vec![Cell::of(count), Cell::maybe(ratio(count, total))]);
     }
-    table.total = Some(Row { keys: Vec::new(), cells: vec![Cell::of(total), Cell::maybe(ratio(total, total))] });
+    table.total =
+        Some(Row { keys: Vec::new(), cells: vec![Cell::of(total), Cell::maybe(ratio(total, total))] });
     let mut tables = vec![table.finish()];
     if told_by_loop.is_some() {
         tables.push(by_loop(of_loop));
@@ -36,7 +38,8 @@ pub fn errors(facts: &Facts, period: Period) -> Report {
 }
 
 fn by_loop(of_loop: BTreeMap<String, (f64, f64)>) -> Table {
-    let columns = [("errors", Unit::Count), ("executions", Unit::Count), ("errors_per_execution", Unit::Ratio)];
+    let columns =
+        [("errors", Unit::Count), ("executions", Unit::Count), ("errors_per_execution", Unit::Ratio)];
     let mut table = Table::new("loops", "Errors per execution", &["loop_type".to_owned()], &columns);
     let (mut errors, mut executions) = (0.0, 0.0);
     for (key, (failed, ran)) in of_loop {

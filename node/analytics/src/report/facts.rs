@@ -58,7 +58,12 @@ impl Facts {
 
     /// The name of a family that is counted: the first that is there. The same loop may be told under two names, so
     /// that both together would count twice; the others are named in a note.
-    pub(super) fn choose(&self, family: &Family, parts: bool, notes: &mut Vec<String>) -> Option<&'static str> {
+    pub(super) fn choose(
+        &self,
+        family: &Family,
+        parts: bool,
+        notes: &mut Vec<String>,
+    ) -> Option<&'static str> {
         let there = |name: &&&'static str| {
             let all: &[&str] = if parts { &PARTS } else { &[""] };
             all.iter().any(|part| self.of(&format!("{name}{part}")).next().is_some())

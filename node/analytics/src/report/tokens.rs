@@ -178,6 +178,7 @@ fn kinds_table(whole: &Line) -> Table {
     for (kind, tokens) in &whole.kinds {
         table.push(vec![kind.clone()], vec![Cell::of(*tokens), Cell::maybe(ratio(*tokens, total))]);
     }
-    table.total = Some(Row { keys: Vec::new(), cells: vec![Cell::of(total), Cell::maybe(ratio(total, total))] });
+    table.total =
+        Some(Row { keys: Vec::new(), cells: vec![Cell::of(total), Cell::maybe(ratio(total, total))] });
     table.finish()
 }

@@ -28,7 +28,8 @@ pub struct When {
 pub struct WhenError(String);
 
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 impl When {
     /// Reads a text.
@@ -52,7 +53,8 @@ impl When {
             day => {
                 let name = day.strip_prefix("every ").unwrap_or(day);
                 let full = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
-                let at = full.iter().zip(WEEKDAYS).position(|(full, short)| name == *full || name == short)?;
+                let at =
+                    full.iter().zip(WEEKDAYS).position(|(full, short)| name == *full || name == short)?;
                 format!("{minute} {hour} * * {at}")
             }
         };

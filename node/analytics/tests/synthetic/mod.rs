@@ -203,8 +203,7 @@ pub fn detect(made: &Made, begin: i64, season: Season) -> Score {
     score.events = made.events.len() as u32;
     score.found = made.events.iter().filter(|e| alarms.iter().any(|a| meets(a, e))).count() as u32;
     score.alarms = alarms.len() as u32;
-    score.false_alarms =
-        alarms.iter().filter(|a| !made.events.iter().any(|e| meets(a, e))).count() as u32;
+    score.false_alarms = alarms.iter().filter(|a| !made.events.iter().any(|e| meets(a, e))).count() as u32;
     score
 }
 

@@ -59,11 +59,13 @@ impl v1::report_server::Report for Report {
         let season = if r.season.is_empty() { Some(Season::Auto) } else { Season::parse(&r.season) };
         let season =
             season.ok_or_else(|| Status::invalid_argument("season is auto, none, daily or weekly"))?;
-        let horizon = if r.horizon_ms == 0 { DAY_MS } else { i64::try_from(r.horizon_ms).unwrap_or(i64::MAX) };
+        let horizon =
+            if r.horizon_ms == 0 { DAY_MS } else { i64::try_from(r.horizon_ms).unwrap_or(i64::MAX) };
         let told = self.0.analytics.forecast(&r.query, crate::now_ms(), horizon, season).await;
         let (told, notes) = told.map_err(ApiError::from)?;
         let series = told.into_iter().map(|(of, forecast)| {
-            let each = |f: fn(&plimsoll_analytics::forecast::Point) -> f64| forecast.points.iter().map(f).collect();
+            let each =
+                |f: fn(&plimsoll_analytics::forecast::Point) -> f64| forecast.points.iter().map(f).collect();
             v1::SeriesForecast {
                 labels: Some(v1::LabelSet { labels: labels(&of) }),
                 season: forecast.season.as_str().to_owned(),
@@ -91,7 +93,8 @@ impl Report {
         let to = r.to.unwrap_or_else(crate::now_ms);
         let bad = |e: plimsoll_analytics::PeriodError| Status::invalid_argument(e.to_string());
         let period = Period::new(r.from.unwrap_or(to.saturating_sub(DAY_MS)), to).map_err(bad)?;
-        let compare = if r.compare.is_empty() { None } else { Some(Compare::parse(&r.compare).map_err(bad)?) };
+        let compare =
+            if r.compare.is_empty() { None } else { Some(Compare::parse(&r.compare).map_err(bad)?) };
         let selector = Some(r.selector.as_str()).filter(|s| !s.is_empty());
         let matchers = crate::http::reports::matchers(selector)?;
         let wanted = Wanted { kind, period, compare, by: r.by, matchers };
