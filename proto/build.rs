@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "plimsoll/v1/samples.proto",
     "plimsoll/v1/write.proto",
     "plimsoll/v1/query.proto",
@@ -10,6 +10,8 @@ const FILES: [&str; 7] = [
     "plimsoll/v1/peer.proto",
     "prometheus/remote_write_v1.proto",
     "prometheus/remote_write_v2.proto",
+    "opentelemetry/metrics.proto",
+    "opentelemetry/status.proto",
 ];
 
 fn main() {

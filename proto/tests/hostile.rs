@@ -3,7 +3,7 @@
 mod support;
 
 use plimsoll_model::{Labels, Timestamp};
-use plimsoll_proto::ingest::{self, Encoding, Limits, Scratch, TextDialect};
+use plimsoll_proto::ingest::{self, Encoding, Limits, OtlpOptions, Scratch, TextDialect};
 use plimsoll_proto::prometheus::{v1, v2};
 use plimsoll_proto::v1 as own;
 use proptest::collection::vec;
@@ -24,6 +24,13 @@ fn feed(bytes: &[u8]) {
         let _ = ingest::text(bytes, dialect, 0, 1, &limits, 7, &mut sink());
     }
     let _ = ingest::json_lines(bytes, 1, &limits, 7, &mut sink());
+    let options = OtlpOptions { scope_labels: true, ..OtlpOptions::default() };
+    let _ = ingest::otlp_message(bytes, &options, &limits, 7, &mut scratch, &mut sink());
+    for json in [false, true] {
+        for encoding in [Encoding::Identity, Encoding::Gzip] {
+            let _ = ingest::otlp(bytes, (encoding, json), &options, (&limits, 7), &mut scratch, &mut sink());
+        }
+    }
     let mut buffer = Vec::new();
     let _ = ingest::decompress(Encoding::Gzip, bytes, &limits, &mut buffer);
     if let Ok(request) = own::WriteRequest::decode(bytes) {

@@ -160,3 +160,47 @@ fn folders_that_do_not_belong_are_refused_and_a_drain_that_costs_replicas_is() {
     let said = refusal(Node::at(joining(Some(&gone)), &[]));
     assert!(said.contains("removed"), "{said}");
 }
+
+/// Turns bits in every file of a shard's rows, in the first block and before the end, where RocksDB keeps what it needs to
+/// open the file.
+fn ruin(folder: &Path) -> usize {
+    let mut ruined = 0;
+    for entry in std::fs::read_dir(folder).expect("the store of a stopped node").flatten() {
+        let mut bytes = std::fs::read(entry.path()).unwrap_or_default();
+        let of_shard = bytes.windows(6).any(|w| w == b"shard-");
+        if !entry.path().to_string_lossy().ends_with(".sst") || !of_shard {
+            continue;
+        }
+        let rows = (bytes.len().saturating_sub(2048) / 2).max(100);
+        bytes[16..rows].iter_mut().step_by(512).for_each(|byte| *byte ^= 16);
+        std::fs::write(entry.path(), bytes).expect("a file of ours");
+        ruined += 1;
+    }
+    ruined
+}
+
+#[test]
+fn replicas_whose_rows_are_damaged_are_made_anew_from_the_others() {
+    let mut cluster = Cluster::start(3, &[]);
+    let end = now_ms() - 1000;
+    fixture::write(&cluster.node(0).http(), &fixture::request(end));
+    fixture::write(&cluster.node(0).http(), &spread("beside", end));
+    let done = cluster.node(2).http().post("/api/v1/admin/checkpoint", &[], b"");
+    assert!(done.is_ok_and(|answer| answer.status / 100 == 2));
+    cluster.node_mut(2).kill();
+    assert!(ruin(&cluster.node(2).data().join("store")) > 0);
+    cluster.node_mut(2).restart();
+    let digest = |at: usize, shard: usize| {
+        let shard = shard.to_string();
+        let answer = cluster.node(at).http().get("/api/v1/admin/replica", &[("shard", &shard)]).ok()?;
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+        json["data"]["digest"].as_str().map(str::to_owned)
+    };
+    wait_until("all replicas to be whole and equal", SETTLE_LIMIT, || {
+        (0..16).all(|shard| digest(0, shard).is_some_and(|first| digest(2, shard) == Some(first)))
+    });
+    cluster.wait_settled(SETTLE_LIMIT);
+    let log = cluster.node(2).log();
+    assert!(log.contains("made anew from the other nodes"), "nothing was damaged:\n{log}");
+    assert_eq!(size(&cluster.node(2).http(), end + 1), (WHOLE.0 + 64, WHOLE.1 + 64));
+}

@@ -6,11 +6,13 @@
 //! Rules of every command: data goes to stdout and messages to stderr; nothing is cut when stdout is no
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
+mod alerts;
 mod cardinality;
 mod cluster;
 mod completions;
 mod config;
 mod csv;
+mod dashboard;
 mod doctor;
 mod env;
 mod escape;
@@ -23,6 +25,8 @@ mod lines;
 mod output;
 mod query;
 mod range;
+mod report;
+mod rules;
 mod screen;
 mod series;
 mod status;
@@ -108,9 +112,21 @@ pub enum Command {
     /// Look after the cluster: nodes, shards, moves.
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    /// Tell what agents did, used and cost, and whether all is well.
+    #[command(subcommand)]
+    Report(report::Report),
+    /// Rules: what is evaluated, checked, tested.
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// Alerts that fire, silences, and where alerts go.
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// Look after dashboards: list, import, export, remove.
+    #[command(subcommand)]
+    Dashboard(dashboard::Dashboard),
     /// Check or show settings of a node.
     #[command(subcommand)]
     Config(config::Config),
@@ -138,7 +154,11 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Export(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
+        Command::Report(c) => c.run(global).await,
+        Command::Rules(c) => c.run(global).await,
+        Command::Alerts(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
+        Command::Dashboard(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
         Command::Completions(c) => c.run(),

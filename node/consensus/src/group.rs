@@ -70,6 +70,8 @@ pub(crate) struct Inner {
     checkpointing: tokio::sync::Mutex<()>,
     /// Changes of members run one at a time: parallel ones can end in a joint configuration.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Held while this member looks for a leader in the place of a dead one.
+    pub(crate) replacing: tokio::sync::Mutex<()>,
 }
 
 impl Group {
@@ -132,6 +134,7 @@ impl Group {
                     loaded: stored.1,
                     checkpointing: tokio::sync::Mutex::new(()),
                     changing: tokio::sync::Mutex::new(()),
+                    replacing: tokio::sync::Mutex::new(()),
                 }),
             };
             group.wait_loaded(stored).await;

@@ -104,9 +104,10 @@ impl Group {
     /// Replaces a leader whose node is known to be dead, as soon as the voters' lease of it has run out and
     /// without waiting for an election time-out. To be called on every member that saw it die; they take turns,
     /// so that they do not split the votes. Answers when `dead` does not lead here any more, or when no majority
-    /// agreed within `limit`; a member that does not vote answers at once.
+    /// agreed within `limit`; a member that does not vote, or is at it already, answers at once.
     pub fn replace_leader(&self, dead: NodeId, limit: Duration) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
+            let Ok(_one) = self.inner.replacing.try_lock() else { return Ok(()) };
             let replaced = async {
                 let turn = ELECTION_TURN * self.turn(dead, &self.status().voters);
                 tokio::time::sleep(turn).await;

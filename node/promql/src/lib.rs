@@ -29,13 +29,14 @@ mod series;
 mod source;
 
 pub use budget::{Budget, Stop};
+pub use date::rfc3339 as format_time;
 pub use error::{Error, ParseError, SourceError};
 pub use exec::{Answer, Partial, Point, RangeSeries, Series, Stats, Value, execute};
-pub use date::rfc3339 as format_time;
+pub use exec::{quantile_of_buckets, quantile_of_histogram};
 pub use format::{format_duration, format_float, format_plain};
 pub use functions::{FUNCTIONS, Function, function};
-pub use hist::histogram_was_reset;
 pub use hist::{Bucket, all_buckets};
+pub use hist::{HistogramIncrease, histogram_was_reset};
 pub use json::expr_json;
 pub use notes::{Note, Notes, Severity};
 pub use parse::{MAX_DEPTH, MAX_LENGTH, ParseOptions, parse, parse_selector};

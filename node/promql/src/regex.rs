@@ -95,7 +95,12 @@ impl Captures {
 }
 
 /// Writes `template` with `$1`, `${name}` replaced by what matched in `text`.
-fn expand_into(captures: &regex_automata::util::captures::Captures, text: &str, template: &str, out: &mut String) {
+fn expand_into(
+    captures: &regex_automata::util::captures::Captures,
+    text: &str,
+    template: &str,
+    out: &mut String,
+) {
     let mut rest = template;
     while let Some(at) = rest.find('$') {
         out.push_str(&rest[..at]);

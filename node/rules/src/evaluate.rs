@@ -45,7 +45,8 @@ impl Compiled {
     /// Makes a rule ready; a file's check has read its templates before.
     pub fn new(rule: Rule) -> Self {
         let read = |texts: &Texts| {
-            let ready = texts.iter().filter_map(|(name, text)| Some((name.clone(), Template::new(text).ok()?)));
+            let ready =
+                texts.iter().filter_map(|(name, text)| Some((name.clone(), Template::new(text).ok()?)));
             ready.collect::<Vec<_>>()
         };
         let (labels, annotations) = match &rule.kind {
@@ -82,7 +83,9 @@ impl Compiled {
             pairs.extend(self.rule.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())));
             let labels = Labels::from_pairs(pairs).map_err(|e| e.to_string())?;
             if !seen.insert(labels.clone()) {
-                return Err("vector contains metrics with the same labelset after applying rule labels".to_owned());
+                return Err(
+                    "vector contains metrics with the same labelset after applying rule labels".to_owned()
+                );
             }
             out.push((labels, series.point));
         }
@@ -105,7 +108,8 @@ impl Compiled {
                 Point::Histogram(_) => 0.0,
             };
             let sample = found(&series.labels, value);
-            let data = Data::of_alert(&sample.labels, value, &around.external_labels, &around.external_url, at);
+            let data =
+                Data::of_alert(&sample.labels, value, &around.external_labels, &around.external_url, at);
             let mut pairs = sample.labels;
             pairs.remove(METRIC_NAME);
             for (name, template) in &self.labels {
@@ -224,9 +228,15 @@ mod tests {
             state.advance(&compiled, &series::Owner::default(), limit, 0, recorded).map(|w| shown(&w))
         };
         let up = |i: &str| series(&[("__name__", "up"), ("i", i), ("drop", "y")], 1.0);
-        assert_eq!(run(vec![up("a"), up("b")], 0).expect("ok"), ["a:b{i=\"a\", x=\"1\"} 1", "a:b{i=\"b\", x=\"1\"} 1"]);
+        assert_eq!(
+            run(vec![up("a"), up("b")], 0).expect("ok"),
+            ["a:b{i=\"a\", x=\"1\"} 1", "a:b{i=\"b\", x=\"1\"} 1"]
+        );
         assert!(run(vec![up("a"), up("b")], 1).is_err_and(|e| e == "exceeded limit of 1 with 2 series"));
-        assert_eq!(run(vec![up("b")], 0).expect("ok"), ["a:b{i=\"a\", x=\"1\"} stale", "a:b{i=\"b\", x=\"1\"} 1"]);
+        assert_eq!(
+            run(vec![up("b")], 0).expect("ok"),
+            ["a:b{i=\"a\", x=\"1\"} stale", "a:b{i=\"b\", x=\"1\"} 1"]
+        );
         assert_eq!(run(vec![], 0).expect("ok"), ["a:b{i=\"b\", x=\"1\"} stale"]);
         let twins = vec![series(&[("drop", "1")], 1.0), series(&[("drop", "2")], 1.0)];
         assert!(run(twins, 0).is_err_and(|e| e.contains("same labelset")));
@@ -234,27 +244,47 @@ mod tests {
 
     #[test]
     fn an_alerting_rule_writes_its_alerts_and_ends_what_has_changed() {
-        let compiled = rule("{alert: A, expr: x, for: 1m, labels: {sev: '{{ $labels.i | toUpper }}'}, annotations: {s: '{{ $value }}'}}");
+        let compiled = rule(
+            "{alert: A, expr: x, for: 1m, labels: {sev: '{{ $labels.i | toUpper }}'}, annotations: {s: '{{ $value }}'}}",
+        );
         let mut state = State::default();
         let mut run = |at, series: &[Series], limit| {
-            let held = compiled.held(series, at, &Around::default(), &Answers::new()).map_err(|e| e.to_string())?;
-            state.advance(&compiled, &series::Owner::default(), limit, at, Outcome::Held(held)).map(|w| shown(&w))
+            let held =
+                compiled.held(series, at, &Around::default(), &Answers::new()).map_err(|e| e.to_string())?;
+            state
+                .advance(&compiled, &series::Owner::default(), limit, at, Outcome::Held(held))
+                .map(|w| shown(&w))
         };
         let x = series(&[("__name__", "x"), ("i", "a")], 5.0);
         let labels = "alertname=\"A\", alertstate=\"STATE\", i=\"a\", sev=\"A\"";
         let alerts = |stage: &str| format!("ALERTS{{{}}}", labels.replace("STATE", stage));
         let since = "ALERTS_FOR_STATE{alertname=\"A\", i=\"a\", sev=\"A\"}";
-        assert_eq!(run(60_000, std::slice::from_ref(&x), 0).expect("ok"), [format!("{since} 60"), format!("{} 1", alerts("pending"))]);
+        assert_eq!(
+            run(60_000, std::slice::from_ref(&x), 0).expect("ok"),
+            [format!("{since} 60"), format!("{} 1", alerts("pending"))]
+        );
         let second = run(120_000, std::slice::from_ref(&x), 0).expect("ok");
-        assert_eq!(second, [format!("{since} 60"), format!("{} 1", alerts("firing")), format!("{} stale", alerts("pending"))]);
-        assert_eq!(run(180_000, &[], 0).expect("ok"), [format!("{since} stale"), format!("{} stale", alerts("firing"))]);
+        assert_eq!(
+            second,
+            [
+                format!("{since} 60"),
+                format!("{} 1", alerts("firing")),
+                format!("{} stale", alerts("pending"))
+            ]
+        );
+        assert_eq!(
+            run(180_000, &[], 0).expect("ok"),
+            [format!("{since} stale"), format!("{} stale", alerts("firing"))]
+        );
         let two = [x.clone(), series(&[("i", "b")], 1.0)];
         assert!(run(240_000, &two, 1).is_err_and(|e| e == "exceeded limit of 1 with 2 alerts"));
     }
 
     #[test]
     fn annotations_that_fail_say_so_and_those_that_ask_wait() {
-        let compiled = rule("{alert: A, expr: x, annotations: {bad: '{{ .No }}', asks: '{{ query \"up\" | first | value }}'}}");
+        let compiled = rule(
+            "{alert: A, expr: x, annotations: {bad: '{{ .No }}', asks: '{{ query \"up\" | first | value }}'}}",
+        );
         let x = [series(&[("i", "a")], 5.0)];
         let mut answers = Answers::new();
         let held = compiled.held(&x, 0, &Around::default(), &answers);

@@ -79,7 +79,10 @@ struct RawRule {
 /// Reads YAML; what is not known is refused.
 pub(crate) fn read_yaml<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     if text.len() > FILE_BYTES {
-        return Err(Error::whole(format!("{} bytes are more than the {FILE_BYTES} that a file may have", text.len())));
+        return Err(Error::whole(format!(
+            "{} bytes are more than the {FILE_BYTES} that a file may have",
+            text.len()
+        )));
     }
     serde_saphyr::from_str(text).map_err(|e| {
         let line = e.location().map_or(0, |l| l.line());
@@ -95,6 +98,26 @@ pub fn parse(text: &str) -> Result<Vec<Group>, Error> {
     }
     let file: RawFile = read_yaml(text)?;
     groups(file.groups.unwrap_or_default())
+}
+
+/// The text of one group of a file, as it stands there: from its `- name:` to the next one's.
+pub fn part(text: &str, name: &str) -> Option<String> {
+    let file: RawFile = read_yaml(text).ok()?;
+    let starts: Vec<(String, usize)> =
+        file.groups?.iter().map(|g| (g.name.value.clone(), g.name.referenced.line() as usize)).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    // the entry of a group begins with the dash before its first key
+    let head = |line: usize| {
+        let found =
+            (0..line).rev().find(|at| lines.get(*at).is_some_and(|l| l.trim_start().starts_with("- ")));
+        found.unwrap_or(0)
+    };
+    let at = starts.iter().position(|(n, _)| n == name)?;
+    let from = head(starts[at].1);
+    let to = starts.get(at + 1).map_or(lines.len(), |(_, line)| head(*line));
+    let part = format!("groups:\n{}\n", lines.get(from..to)?.join("\n"));
+    // what cannot be cut out, as a file on one line, is told by the caller
+    parse_group(&part).ok().filter(|g| g.name == name).map(|_| part)
 }
 
 /// One group by itself, or a file of one group: what is put by the API.
@@ -116,7 +139,10 @@ fn groups(raw: Vec<RawGroup>) -> Result<Vec<Group>, Error> {
     let mut problems = Vec::new();
     let mut out: Vec<Group> = Vec::new();
     if raw.len() > GROUPS {
-        return Err(Error::whole(format!("{} groups are more than the {GROUPS} that a file may have", raw.len())));
+        return Err(Error::whole(format!(
+            "{} groups are more than the {GROUPS} that a file may have",
+            raw.len()
+        )));
     }
     for raw in raw {
         let line = raw.name.referenced.line();
@@ -130,7 +156,10 @@ fn groups(raw: Vec<RawGroup>) -> Result<Vec<Group>, Error> {
         }
         let rules = raw.rules.unwrap_or_default();
         if rules.len() > RULES {
-            problem(format!("group \"{name}\": {} rules are more than the {RULES} that a group may have", rules.len()));
+            problem(format!(
+                "group \"{name}\": {} rules are more than the {RULES} that a group may have",
+                rules.len()
+            ));
         }
         let mut length = |key: &str, text: &Option<String>| {
             text.as_ref().and_then(|text| {
@@ -177,8 +206,10 @@ fn read_rule(
     let (record, alert, expr) = (text(&raw.record), text(&raw.alert), text(&raw.expr));
     let shown = alert.clone().or(record.clone()).unwrap_or_default();
     let before = problems.len();
-    let mut problem =
-        |text: String| problems.push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") });
+    let mut problem = |text: String| {
+        problems
+            .push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") })
+    };
     let length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
         let Some(text) = text else { return 0 };
         parse_duration(text).unwrap_or_else(|| {

@@ -34,7 +34,10 @@ fn a_file_is_read_with_all_that_it_says() {
     let group = &groups[0];
     assert_eq!((group.interval_ms, group.query_offset_ms, group.limit), (Some(15_000), Some(60_000), 10));
     let [recording, alert] = group.rules.as_slice() else { panic!("two rules") };
-    assert_eq!((recording.name(), recording.kind_name(), recording.line), ("loop:errors:rate5m", "recording", 9));
+    assert_eq!(
+        (recording.name(), recording.kind_name(), recording.line),
+        ("loop:errors:rate5m", "recording", 9)
+    );
     assert_eq!(recording.labels["source"], "7");
     assert_eq!(recording.labels["team"], "agents");
     let said = alert.alerting().expect("an alert");
@@ -87,7 +90,15 @@ groups:
 
 #[test]
 fn what_is_no_rule_file_is_refused_and_nothing_is_guessed() {
-    for bad in ["groups: 3", "group: []", "groups:\n- name: a\n  rulez: []", "groups:\n- name: a\n  rules:\n  - alert: x\n    expr: up\n    fore: 1m", "{", "- a", "groups: [{name: a, interval: soon}]"] {
+    for bad in [
+        "groups: 3",
+        "group: []",
+        "groups:\n- name: a\n  rulez: []",
+        "groups:\n- name: a\n  rules:\n  - alert: x\n    expr: up\n    fore: 1m",
+        "{",
+        "- a",
+        "groups: [{name: a, interval: soon}]",
+    ] {
         assert!(parse(bad).is_err(), "{bad}");
     }
     assert_eq!(parse(""), Ok(Vec::new()));
@@ -108,4 +119,18 @@ fn one_group_is_taken_by_itself_or_as_a_file() {
     assert_eq!(names(file), Ok(("g".to_owned(), 1)));
     assert!(parse_group("groups: [{name: a}, {name: b}]").is_err());
     assert!(parse_group("groups: []").is_err());
+}
+
+#[test]
+fn a_group_can_be_cut_out_of_its_file() {
+    let part = part(GOOD, "loops").expect("it is there");
+    assert_eq!(
+        parse_group(&part),
+        parse(GOOD).map(|mut groups| groups.remove(0)).map(|mut g| {
+            g.rules.iter_mut().for_each(|r| r.line -= 1);
+            g
+        })
+    );
+    assert_eq!(super::part(GOOD, "empty").as_deref(), Some("groups:\n  - name: empty\n"));
+    assert_eq!(super::part(GOOD, "none"), None);
 }

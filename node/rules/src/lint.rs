@@ -52,7 +52,11 @@ fn of_rule(rule: &Rule, say: &mut impl FnMut(&'static str, String)) {
     match &rule.kind {
         Kind::Alerting(alerting) => {
             if alerting.for_ms == 0 && !is_slow(&rule.expr) {
-                say("no-for", "fires at the first evaluation: give `for`, or look at a range in the expression".to_owned());
+                say(
+                    "no-for",
+                    "fires at the first evaluation: give `for`, or look at a range in the expression"
+                        .to_owned(),
+                );
             }
             if !["summary", "description", "message"].iter().any(|n| alerting.annotations.contains_key(*n)) {
                 say("no-summary", "has no annotation `summary` that tells people what is wrong".to_owned());
@@ -61,14 +65,28 @@ fn of_rule(rule: &Rule, say: &mut impl FnMut(&'static str, String)) {
                 say("no-severity", "has no label `severity` to route by".to_owned());
             }
             if !is_comparison(&rule.expr) {
-                say("no-comparison", "compares nothing: every series of the expression is an alert".to_owned());
+                say(
+                    "no-comparison",
+                    "compares nothing: every series of the expression is an alert".to_owned(),
+                );
             }
-            for (name, _) in rule.labels.iter().filter(|(_, text)| text.contains("$value") || text.contains(".Value")) {
-                say("value-in-label", format!("the label {name:?} holds the value: each new value is another alert that never fires for long"));
+            for (name, _) in
+                rule.labels.iter().filter(|(_, text)| text.contains("$value") || text.contains(".Value"))
+            {
+                say(
+                    "value-in-label",
+                    format!(
+                        "the label {name:?} holds the value: each new value is another alert that never fires for long"
+                    ),
+                );
             }
         }
         Kind::Recording { record } if !record.contains(':') => {
-            say("name", "a recorded series is named level:metric:operations, to tell it from measured ones".to_owned());
+            say(
+                "name",
+                "a recorded series is named level:metric:operations, to tell it from measured ones"
+                    .to_owned(),
+            );
         }
         Kind::Recording { .. } => {}
     }
@@ -89,7 +107,9 @@ fn is_comparison(expr: &str) -> bool {
             }
             ast::Kind::Paren(inner) => walk(inner),
             ast::Kind::Unary { operand, .. } => walk(operand),
-            ast::Kind::Call { function, args } => function.name.starts_with("absent") || args.iter().any(walk),
+            ast::Kind::Call { function, args } => {
+                function.name.starts_with("absent") || args.iter().any(walk)
+            }
             ast::Kind::Aggregate(a) => walk(&a.expr),
             ast::Kind::Subquery(s) => walk(&s.expr),
             _ => false,
@@ -107,8 +127,10 @@ pub fn to_be_asked(files: &[(String, Vec<Group>)]) -> Vec<(String, Remark)> {
     for (file, group) in rules() {
         for rule in &group.rules {
             for matchers in selectors(&rule.expr) {
-                let name = matchers.iter().find(|m| m.name == plimsoll_model::METRIC_NAME && m.op == MatchOp::Equal);
-                let own = name.is_some_and(|m| given.contains(m.value.as_str()) || m.value.starts_with("ALERTS"));
+                let name =
+                    matchers.iter().find(|m| m.name == plimsoll_model::METRIC_NAME && m.op == MatchOp::Equal);
+                let own =
+                    name.is_some_and(|m| given.contains(m.value.as_str()) || m.value.starts_with("ALERTS"));
                 if own || matchers.is_empty() {
                     continue;
                 }
@@ -160,8 +182,15 @@ mod tests {
         let found = lint(&files(rules));
         let shown: Vec<String> = found.iter().map(|r| format!("{}:{}", r.rule, r.check)).collect();
         let wanted = [
-            "plain:name", "a:b:duplicate", "A:no-for", "A:no-summary", "A:no-severity", "A:no-comparison", "B:no-for",
-            "B:value-in-label", "D:no-comparison",
+            "plain:name",
+            "a:b:duplicate",
+            "A:no-for",
+            "A:no-summary",
+            "A:no-severity",
+            "A:no-comparison",
+            "B:no-for",
+            "B:value-in-label",
+            "D:no-comparison",
         ];
         assert_eq!(shown, wanted);
     }

@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn every_selector_of_an_expression_is_seen() {
-        let r = Reads::of("sum(rate(a_total[5m])) / on(x) max_over_time((b + 1)[1h:5m]) > topk(scalar(c), -d{x=\"y\"})");
+        let r = Reads::of(
+            "sum(rate(a_total[5m])) / on(x) max_over_time((b + 1)[1h:5m]) > topk(scalar(c), -d{x=\"y\"})",
+        );
         let names: Vec<&str> = r.names.iter().map(String::as_str).collect();
         assert_eq!((names, r.anything), (vec!["a_total", "b", "c", "d"], false));
         assert!(Reads::of("{__name__=~\"a.*\"}").anything && Reads::of("{job=\"x\"}").anything);

@@ -152,7 +152,11 @@ mod tests {
         }
         let series = of_alerts(&alerts, &Owner { group: "f;g".to_owned(), number: 1 });
         let find = |name: &str| series.iter().filter(|(l, _)| l.metric_name() == Some(name)).count();
-        assert_eq!((find("ALERTS"), find("ALERTS_FOR_STATE")), (2, 2), "one fires, one is pending, one is over");
+        assert_eq!(
+            (find("ALERTS"), find("ALERTS_FOR_STATE")),
+            (2, 2),
+            "one fires, one is pending, one is over"
+        );
         let firing = labels("a").with(METRIC_NAME, "ALERTS").with("alertstate", "firing");
         assert!(series.contains(&(firing, 1.0)));
         let since = labels("a").with(METRIC_NAME, "ALERTS_FOR_STATE");

@@ -37,10 +37,15 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/-/healthy", Nothing),
     ("/-/ready", Nothing),
     ("/", Nothing),
+    ("/icon.svg", Nothing),
+    ("/assets/{*path}", Nothing),
     ("/api/v1/write", WRITE),
     ("/api/v1/import", WRITE),
     ("/api/v1/import/prometheus", WRITE),
     ("/plimsoll.v1.Write/{*rest}", WRITE),
+    ("/v1/metrics", WRITE),
+    ("/api/v1/otlp/v1/metrics", WRITE),
+    ("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", WRITE),
     ("/api/v1/query", READ),
     ("/api/v1/query_range", READ),
     ("/api/v1/query_exemplars", READ),
@@ -53,6 +58,10 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/labels", READ),
     ("/api/v1/label/{name}/values", READ),
     ("/api/v1/metadata", READ),
+    ("/api/v1/targets", READ),
+    ("/api/v1/targets/metadata", READ),
+    ("/api/v1/scrape_pools", READ),
+    ("/api/v1/scrape/config", ADMIN),
     ("/api/v1/cardinality", READ),
     ("/api/v1/rules", READ),
     ("/api/v1/alerts", READ),
@@ -70,6 +79,12 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/status/config", READ),
     ("/api/v1/status/tsdb", READ),
     ("/metrics", READ),
+    ("/api/v1/live", READ),
+    ("/api/v1/dashboards", READ),
+    // whoever may read sees them; a change is for admins, see CHANGED_BY_ADMINS
+    ("/api/v1/dashboards/{id}", READ),
+    ("/api/v1/dashboards/import", ADMIN),
+    ("/api/v1/reports/{kind}", READ),
     ("/plimsoll.v1.Query/{*rest}", READ),
     ("/api/v1/admin/checkpoint", ADMIN),
     ("/api/v1/admin/compact", ADMIN),
@@ -96,7 +111,7 @@ pub const ROUTES: &[(&str, Need)] = &[
 ];
 
 /// Paths that anybody who may read can get, and only admins can change: other methods than GET and HEAD.
-const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/silences", "/api/v1/silences/{id}"];
+const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/dashboards/{id}", "/api/v1/silences", "/api/v1/silences/{id}"];
 
 impl Role {
     /// Whether a token with this role may do what needs `needed`.

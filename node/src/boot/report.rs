@@ -43,7 +43,7 @@ impl Reporter {
             may_not_lead: !(self.may_lead)(),
             ownership_leader: cluster.group().leader().map(|l| l.0),
             ownership_quorum: cluster.leads_with_quorum(),
-            shards: shards.iter().filter_map(|s| Some(s.live().ok()?.report(s.id))).collect(),
+            shards: shards.iter().filter_map(|shard| shard.report()).collect(),
         }
     }
 

@@ -3,8 +3,8 @@ use super::{Row, msg::RowValue};
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use bytes::Bytes;
-use plimsoll_model::{BatchBuilder, Histogram, Labels, ShardId, Target, Timestamp};
-use plimsoll_proto::ingest::{self, Decoded, Limits, RawLabels, Refusal, Sink};
+use plimsoll_model::{BatchBuilder, Histogram, Increase, Interval, Labels, ShardId, Target, Timestamp};
+use plimsoll_proto::ingest::{self, Decoded, Limits, OtlpOptions, RawLabels, Refusal, Sink};
 use std::collections::HashMap;
 
 /// What a sample must fulfil to be taken.
@@ -20,6 +20,8 @@ pub struct Rules {
     pub future_ms: i64,
     /// Series that the node may hold.
     pub max_series: u64,
+    /// How OTLP is translated.
+    pub otlp: OtlpOptions,
 }
 
 /// One request on its way to being split by shard: a sink for the decoders.
@@ -38,6 +40,8 @@ pub(super) struct Split<'a> {
     /// Series that this request defines and that may come again in it.
     defined: HashMap<u128, (ShardId, Target)>,
     current: (ShardId, Target),
+    /// The shard of the last increase.
+    increasing: Option<ShardId>,
 }
 
 /// What one shard gets of a request; kept by the decoder, for its memory.
@@ -89,6 +93,7 @@ impl<'a> Split<'a> {
             parts,
             defined: HashMap::new(),
             current: (ShardId(0), Target::Defined(0)),
+            increasing: None,
         }
     }
 
@@ -169,6 +174,15 @@ impl Sink for Split<'_> {
         self.check(timestamp)?;
         let (shard, target) = self.current;
         self.parts[shard.0 as usize].builder.float(target, timestamp, value);
+        Ok(())
+    }
+
+    fn increase(&mut self, interval: Interval, increase: Increase, leads: bool) -> Result<(), Refusal> {
+        self.check(interval.end())?;
+        let (shard, target) = self.current;
+        // all series of a data point have one hash; were that to change, each shard would count its own part
+        let leads = self.increasing.replace(shard) != Some(shard) || leads;
+        self.parts[shard.0 as usize].builder.increase(target, interval, &increase, leads);
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 mod args;
 mod children;
 mod control;
+mod curve;
 mod host;
 mod ledger;
 mod screen;

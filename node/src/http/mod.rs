@@ -10,27 +10,35 @@ mod app;
 mod backup;
 mod cardinality;
 mod cluster;
+mod dashboards;
 mod error;
 mod export;
 mod grpc;
 mod json;
+mod live;
+mod otlp;
 mod pages;
 mod params;
 mod query;
 mod replica;
+mod reports;
 mod rules;
+mod scrape;
 mod self_metrics;
 mod series;
 mod serve;
 mod silences;
 mod status;
 mod tokens;
+mod ui;
 mod write;
 
 pub use access::guard_peers;
 pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
+pub use live::Events;
 pub use params::Params;
+pub use self_metrics::own_metrics;
 pub use serve::serve;
 
 use crate::access::Access;
@@ -83,6 +91,9 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/status/config", get(status::config))
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .route("/metrics", get(self_metrics::metrics))
+        .merge(dashboards::routes())
+        .merge(ui::routes())
+        .merge(reports::routes())
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
@@ -108,11 +119,13 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
             get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
         )
         .route("/api/v1/tokens/{name}", delete(tokens::revoke))
+        .merge(otlp::routes())
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
-        .route("/", get(pages::start))
         .merge(rules::routes())
         .merge(silences::routes())
+        .merge(scrape::routes())
+        .merge(live::routes())
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

@@ -1,9 +1,9 @@
-//! Small answers: health and the start page.
+//! Small answers: health.
 
 use super::AppState;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use std::sync::atomic::Ordering::Acquire;
 
 /// `GET /-/healthy`: the process answers.
@@ -26,9 +26,4 @@ pub async fn ready(State(app): State<AppState>) -> Response {
         false => "plimsoll is starting\n".to_owned(),
     };
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], text).into_response()
-}
-
-/// `GET /`: where to go from here.
-pub async fn start() -> Html<&'static str> {
-    Html(include_str!("start.html"))
 }

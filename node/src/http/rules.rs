@@ -78,7 +78,9 @@ impl Wanted {
 
     /// The group with the rules that are asked for; nothing when there is none.
     fn of_group(&self, mut group: Value) -> Option<Value> {
-        let named = |set: &BTreeSet<String>, key: &str| set.is_empty() || set.contains(group[key].as_str().unwrap_or_default());
+        let named = |set: &BTreeSet<String>, key: &str| {
+            set.is_empty() || set.contains(group[key].as_str().unwrap_or_default())
+        };
         if !named(&self.groups, "name") || !named(&self.files, "file") {
             return None;
         }
@@ -106,13 +108,17 @@ async fn rules(State(app): State<AppState>, params: Params) -> Result<Response, 
     let limit = params.number("group_limit")?;
     let from = params.get("group_next_token");
     if from.is_some() && limit.is_none() {
-        return Err(ApiError::bad_data("group_limit needs to be present in order to paginate over the groups"));
+        return Err(ApiError::bad_data(
+            "group_limit needs to be present in order to paginate over the groups",
+        ));
     }
     let (groups, warnings) = app.rules.status().await;
     let mut groups: Vec<Value> = groups.into_iter().filter_map(|group| wanted.of_group(group)).collect();
     if let Some(token) = from {
         let at = groups.iter().position(|g| token_of(g) == token);
-        let at = at.ok_or_else(|| ApiError::bad_data("invalid group_next_token: the groups have changed, begin anew"))?;
+        let at = at.ok_or_else(|| {
+            ApiError::bad_data("invalid group_next_token: the groups have changed, begin anew")
+        })?;
         groups.drain(..at);
     }
     let mut data = json!({});
@@ -127,7 +133,8 @@ async fn rules(State(app): State<AppState>, params: Params) -> Result<Response, 
 /// `GET /api/v1/alerts`: those that are pending or fire.
 async fn alerts(State(app): State<AppState>) -> Response {
     let (groups, warnings) = app.rules.status().await;
-    let rules = groups.into_iter().flat_map(|mut group| group["rules"].take().as_array_mut().map(std::mem::take));
+    let rules =
+        groups.into_iter().flat_map(|mut group| group["rules"].take().as_array_mut().map(std::mem::take));
     let alerts = rules.flatten().filter_map(|mut rule| rule["alerts"].as_array_mut().map(std::mem::take));
     json::success(json!({"alerts": alerts.flatten().collect::<Vec<_>>()}), &warnings)
 }
@@ -142,7 +149,9 @@ async fn alertmanagers(State(app): State<AppState>) -> Response {
     let urls: Vec<Value> = Config::parse(&current(&app).to_string()).map_or(Vec::new(), |config| {
         let channels = config.receivers.into_values().flatten();
         let urls = channels.filter_map(|channel| match channel.kind {
-            ChannelKind::Alertmanager(target) => Some(json!({"url": format!("{}/api/v2/alerts", target.url)})),
+            ChannelKind::Alertmanager(target) => {
+                Some(json!({"url": format!("{}/api/v2/alerts", target.url)}))
+            }
             _ => None,
         });
         urls.collect()
@@ -152,13 +161,19 @@ async fn alertmanagers(State(app): State<AppState>) -> Response {
 
 /// `GET /api/v1/rules/groups/{name}`: a group that was put by the API, as it was put.
 async fn group(State(app): State<AppState>, Path(name): Path<String>) -> Result<Response, ApiError> {
-    let kept = app.cluster.read(|s| s.value(RULE_GROUPS, &name).and_then(|v| GroupDocument::decode(&v.bytes)));
+    let kept =
+        app.cluster.read(|s| s.value(RULE_GROUPS, &name).and_then(|v| GroupDocument::decode(&v.bytes)));
     let document = kept.ok_or_else(|| unknown(&app, &name))?;
     Ok(([(header::CONTENT_TYPE, "application/yaml")], document.text).into_response())
 }
 
 fn unknown(app: &AppState, name: &str) -> ApiError {
-    let in_file = app.rules.specs().values().find(|s| s.group.name == name && s.file != API_FILE).map(|s| s.file.clone());
+    let in_file = app
+        .rules
+        .specs()
+        .values()
+        .find(|s| s.group.name == name && s.file != API_FILE)
+        .map(|s| s.file.clone());
     ApiError::not_found(match in_file {
         Some(file) => format!("the group {name:?} comes from the file {file}: change that file"),
         None => format!("there is no group {name:?}; `plimsoll rules list` shows what there is"),
@@ -178,11 +193,17 @@ async fn put_group(
     };
     let group = file::parse_group(&body).map_err(|e| refused(e.to_string()))?;
     if group.name != name {
-        return Err(refused(format!("the group is named {:?} and is put as {name:?}: make both the same", group.name)));
+        return Err(refused(format!(
+            "the group is named {:?} and is put as {name:?}: make both the same",
+            group.name
+        )));
     }
-    let (count, known) = app.cluster.read(|s| (s.values(RULE_GROUPS).count(), s.value(RULE_GROUPS, &name).is_some()));
+    let (count, known) =
+        app.cluster.read(|s| (s.values(RULE_GROUPS).count(), s.value(RULE_GROUPS, &name).is_some()));
     if count >= GROUPS && !known {
-        return Err(ApiError::conflict(format!("there are {GROUPS} groups already: remove some, or use files")));
+        return Err(ApiError::conflict(format!(
+            "there are {GROUPS} groups already: remove some, or use files"
+        )));
     }
     let document = GroupDocument { text: body, node: None };
     put_document(&app.cluster, &who.author(), RULE_GROUPS, &name, Some(document.encode())).await?;

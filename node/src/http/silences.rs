@@ -3,12 +3,12 @@
 use super::{ApiError, AppState};
 use crate::access::Who;
 use crate::rules::{SILENCES, put_document, silences, time};
+use ::time::OffsetDateTime;
+use ::time::format_description::well_known::Rfc3339;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use ::time::OffsetDateTime;
-use ::time::format_description::well_known::Rfc3339;
 use plimsoll_model::Timestamp;
 use plimsoll_rules::notify::{Silence, SilenceMatcher, SilenceState};
 use serde::Deserialize;
@@ -85,7 +85,9 @@ async fn one(State(app): State<AppState>, Path(id): Path<String>) -> Result<Json
 fn read_time(key: &str, text: &str) -> Result<Timestamp, ApiError> {
     let parsed = OffsetDateTime::parse(text, &Rfc3339);
     let ms = parsed.map(|t| t.unix_timestamp_nanos() / 1_000_000).ok().and_then(|ms| i64::try_from(ms).ok());
-    ms.ok_or_else(|| ApiError::bad_data(format!("{key} is a time such as 2026-01-31T12:00:00Z, not {text:?}")))
+    ms.ok_or_else(|| {
+        ApiError::bad_data(format!("{key} is a time such as 2026-01-31T12:00:00Z, not {text:?}"))
+    })
 }
 
 /// `POST /api/v1/silences`: makes a silence, or changes the one whose id is given.
@@ -121,7 +123,9 @@ async fn set(
     }
     silence.check(now).map_err(refused)?;
     // what has begun began then; another selection of alerts is another silence
-    if let Some(before) = before.filter(|b| b.matchers != silence.matchers || b.state(now) == SilenceState::Expired) {
+    if let Some(before) =
+        before.filter(|b| b.matchers != silence.matchers || b.state(now) == SilenceState::Expired)
+    {
         silence.id = format!("{:032x}", rand::random::<u128>());
         if before.state(now) != SilenceState::Expired {
             end(&app, &who, before, now).await?;

@@ -59,14 +59,33 @@ pub enum Kind {
     Metadata = 10,
     /// Of rules and alerts.
     Rules = 11,
+    /// What a node knows about targets of scrapes.
+    Targets = 20,
+    /// What targets of a node say about a metric, or about all.
+    TargetMetadata = 21,
 }
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
         use Kind::{Append, Change, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex, Rules};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata, Rules]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
+        use Kind::{TargetMetadata, Targets};
+        [
+            Done,
+            Failed,
+            Raft,
+            Append,
+            Ping,
+            Join,
+            Change,
+            Members,
+            ReadIndex,
+            Metadata,
+            Targets,
+            TargetMetadata,
+            Rules,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u32 == number)
     }
 }
 

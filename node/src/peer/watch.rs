@@ -60,8 +60,17 @@ pub struct ShardReport {
     pub bytes: u64,
     /// Ranges of samples that it cannot read.
     pub damaged: u64,
+    /// It cannot be opened or mended, and must be made anew from the others.
+    pub ruined: bool,
     /// Present when it leads.
     pub leads: Option<LeaderReport>,
+}
+
+impl ShardReport {
+    /// Of a replica that cannot be opened.
+    pub fn ruined(shard: ShardId) -> Self {
+        Self { shard, term: 0, applied: 0, series: 0, bytes: 0, damaged: 1, ruined: true, leads: None }
+    }
 }
 
 /// What the leader of a shard says of its group.

@@ -54,8 +54,8 @@ impl Replicas {
             tracing::info!(shards = ?new, "this node gets replicas");
             self.supervisor.open(new).await;
         }
-        let held: Vec<ShardId> = self.shards.locals().iter().map(|s| s.id).collect();
-        for shard in held.into_iter().filter(|id| !mine.contains(id)) {
+        for held in self.shards.locals().into_iter().filter(|s| !mine.contains(&s.id) || s.is_ruined()) {
+            let shard = held.id;
             if self.is_rid_of(shard, me).await {
                 tracing::info!(%shard, "this node no longer holds a replica; its data is deleted");
                 self.supervisor.destroy(shard).await;

@@ -2,6 +2,7 @@
 
 use super::{Error, Kind};
 use crate::shard::source::ShardSource;
+use plimsoll_analytics::increase::{self, Ask, Group, increase};
 use plimsoll_model::{Fault, Labels, Matcher, TimeRange};
 use plimsoll_promql::{Budget, Partial, Plan};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub enum Question {
     },
     /// What has the most series, and how many entries of each list.
     Cardinality(u64),
+    /// What counters grew by, exactly.
+    Increase(Box<Ask>),
 }
 
 /// The answer of one shard.
@@ -52,6 +55,8 @@ pub enum Part {
     Texts(Vec<String>),
     /// To [`Question::Cardinality`].
     Cardinality(Counts),
+    /// To [`Question::Increase`].
+    Increase(Vec<Group>),
 }
 
 /// `plimsoll_storage::Cardinality` between nodes.
@@ -140,6 +145,21 @@ impl From<plimsoll_promql::Error> for Trouble {
     }
 }
 
+impl From<increase::Error> for Trouble {
+    fn from(e: increase::Error) -> Self {
+        let text = e.to_string();
+        match e {
+            increase::Error::Stopped(e) => e.into(),
+            increase::Error::Groups { .. } => Self::Final { kind: Kind::Execution, text },
+            increase::Error::Source(e) => match e.fault {
+                Fault::Asker => Self::Final { kind: Kind::BadData, text },
+                Fault::Moment => Self::Elsewhere { leader: None, reason: text },
+                Fault::Ours => Self::Final { kind: Kind::Internal, text },
+            },
+        }
+    }
+}
+
 impl From<plimsoll_storage::Error> for Trouble {
     fn from(e: plimsoll_storage::Error) -> Self {
         let text = e.to_string();
@@ -171,6 +191,7 @@ impl Question {
                 let each = usize::try_from(*each).unwrap_or(usize::MAX);
                 Ok(Part::Cardinality(shard.cardinality(each).into()))
             }
+            Self::Increase(ask) => Ok(Part::Increase(increase(&ShardSource(shard.clone()), ask, budget)?)),
         }
     }
 }

@@ -72,8 +72,11 @@ async fn mend(
     range: &DamagedRange,
 ) -> Result<(), String> {
     if range.repair == Repair::Replace {
-        return Err("labels are damaged: drain this node (plimsoll cluster drain), and start it with a new data folder"
-            .to_owned());
+        return Err(if shards.cluster().place(shard.id).0.len() > 2 {
+            "labels are damaged: this copy is made anew as soon as all others answer".to_owned()
+        } else {
+            "labels are damaged: drain this node (plimsoll cluster drain), and start it with a new data folder".to_owned()
+        });
     }
     let from = sound(shards, shard).ok_or("no sound replica answers; it is tried again")?;
     let time = TimeRange { start: range.start, end: range.end };

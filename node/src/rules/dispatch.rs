@@ -12,7 +12,9 @@ use crate::query::Consistency;
 use parking_lot::Mutex;
 use plimsoll_model::{Labels, METRIC_NAME, Timestamp, stale_nan};
 use plimsoll_promql::{Point, Value as Answered};
-use plimsoll_rules::notify::{Config, Dispatcher, Job, LOG_METRIC, Matchers, Outcome, Silence, SilenceState, Told};
+use plimsoll_rules::notify::{
+    Config, Dispatcher, Job, LOG_METRIC, Matchers, Outcome, Silence, SilenceState, Told,
+};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -134,15 +136,18 @@ impl Keeper {
     async fn begin(&mut self) -> bool {
         let rules = &self.rules;
         let now = crate::now_ms();
-        let ask = |text: &'static str| rules.ask(text.to_owned(), now, Some(LOG_BACK), Consistency::Strong, "alerts");
-        debug_assert_eq!(LOG_METRIC, "plimsoll_notified");
-        let (values, times) = match (ask("plimsoll_notified").await, ask("timestamp(plimsoll_notified)").await) {
-            (Ok(values), Ok(times)) => (floats(values.value), floats(times.value)),
-            (Err(e), _) | (_, Err(e)) => {
-                tracing::debug!(error = %e, "the log of what was told cannot be read yet");
-                return false;
-            }
+        let ask = |text: &'static str| {
+            rules.ask(text.to_owned(), now, Some(LOG_BACK), Consistency::Strong, "alerts")
         };
+        debug_assert_eq!(LOG_METRIC, "plimsoll_notified");
+        let (values, times) =
+            match (ask("plimsoll_notified").await, ask("timestamp(plimsoll_notified)").await) {
+                (Ok(values), Ok(times)) => (floats(values.value), floats(times.value)),
+                (Err(e), _) | (_, Err(e)) => {
+                    tracing::debug!(error = %e, "the log of what was told cannot be read yet");
+                    return false;
+                }
+            };
         let times: HashMap<Labels, f64> = times.into_iter().collect();
         let entries = values.into_iter().map(|(labels, v)| {
             let bare = labels.filter(|n| n != METRIC_NAME);
@@ -186,8 +191,12 @@ impl Keeper {
         let now = crate::now_ms();
         let mut life = self.rules.0.dispatch.0.lock();
         let Some(life) = life.as_mut() else { return };
-        let silences: Vec<&Matchers> =
-            life.silences.iter().filter(|(s, _)| s.state(now) == SilenceState::Active).map(|(_, m)| m).collect();
+        let silences: Vec<&Matchers> = life
+            .silences
+            .iter()
+            .filter(|(s, _)| s.state(now) == SilenceState::Active)
+            .map(|(_, m)| m)
+            .collect();
         let jobs = life.dispatcher.due(now, |told| silences.iter().any(|m| m.fit(&told.labels)));
         for job in jobs {
             let number = life.number;
@@ -206,8 +215,12 @@ impl Keeper {
         let due = {
             let life = self.rules.0.dispatch.0.lock();
             let Some(life) = life.as_ref() else { return };
-            let silences: Vec<&Matchers> =
-                life.silences.iter().filter(|(s, _)| s.state(now) == SilenceState::Active).map(|(_, m)| m).collect();
+            let silences: Vec<&Matchers> = life
+                .silences
+                .iter()
+                .filter(|(s, _)| s.state(now) == SilenceState::Active)
+                .map(|(_, m)| m)
+                .collect();
             life.dispatcher.forwards(now, |told| silences.iter().any(|m| m.fit(&told.labels)))
         };
         for (channel, alerts) in due {
@@ -218,7 +231,8 @@ impl Keeper {
                 }
                 forwarding.insert(channel.key.clone(), Instant::now() + LONGEST_PAUSE);
             }
-            let (rules, sender, forwarding) = (self.rules.clone(), self.sender.clone(), self.forwarding.clone());
+            let (rules, sender, forwarding) =
+                (self.rules.clone(), self.sender.clone(), self.forwarding.clone());
             tokio::spawn(async move {
                 let outcome = sender.forward(&channel, &alerts).await;
                 count(channel.kind.name(), outcome.is_ok());
@@ -241,7 +255,8 @@ impl Keeper {
 
     /// Tells the one who wants to hear that alerts work: while rules are evaluated and this node dispatches.
     fn beat(&mut self) {
-        let config: Option<Arc<Config>> = self.rules.0.dispatch.0.lock().as_ref().map(|l| l.dispatcher.config().clone());
+        let config: Option<Arc<Config>> =
+            self.rules.0.dispatch.0.lock().as_ref().map(|l| l.dispatcher.config().clone());
         let Some(heartbeat) = config.and_then(|c| c.heartbeat.clone()) else { return };
         let interval = Duration::from_millis(u64::try_from(heartbeat.interval_ms).unwrap_or(60_000));
         if self.beats.is_some_and(|last| last.elapsed() < interval) {

@@ -1,7 +1,7 @@
 //! Rule files of this node: read, checked, and put into the cluster when they change.
 
-use super::config::{self, CONFIG_KEY, NOTIFICATIONS};
 use super::Rules;
+use super::config::{self, CONFIG_KEY, NOTIFICATIONS};
 use super::documents::{GroupDocument, RULE_FILES, put};
 use plimsoll_rules::notify::Config;
 use std::collections::BTreeMap;
@@ -67,7 +67,8 @@ pub(super) async fn publish(rules: &Rules, known: &mut BTreeMap<String, String>)
     let author = format!("node {me}");
     let kept: BTreeMap<String, GroupDocument> = cluster.read(|state| {
         let all = state.values(RULE_FILES);
-        all.filter_map(|(path, value)| Some((path.to_owned(), GroupDocument::decode(&value.bytes)?))).collect()
+        all.filter_map(|(path, value)| Some((path.to_owned(), GroupDocument::decode(&value.bytes)?)))
+            .collect()
     });
     for (path, text) in &files {
         let same = kept.get(path).is_some_and(|document| document.text == *text);
@@ -122,9 +123,12 @@ pub(super) async fn publish_notifications(rules: &Rules, known: &mut Option<Stri
         }
     };
     let author = format!("node {}", cluster.node_id().0);
-    match config::put(cluster, &author, NOTIFICATIONS, CONFIG_KEY, Some(value.to_string().into_bytes())).await {
+    match config::put(cluster, &author, NOTIFICATIONS, CONFIG_KEY, Some(value.to_string().into_bytes())).await
+    {
         Ok(()) => *known = Some(text),
-        Err(e) => tracing::warn!(error = %e, "the file of notifications could not be put into the cluster yet"),
+        Err(e) => {
+            tracing::warn!(error = %e, "the file of notifications could not be put into the cluster yet")
+        }
     }
 }
 

@@ -121,7 +121,9 @@ impl Group {
         for index in 0..self.spec.rules.len() {
             let compiled = self.spec.rules[index].clone();
             let reads = &compiled.reads;
-            if !rows.is_empty() && reads.any_of(names.iter().map(String::as_str).chain(written.iter().copied())) {
+            if !rows.is_empty()
+                && reads.any_of(names.iter().map(String::as_str).chain(written.iter().copied()))
+            {
                 self.write(std::mem::take(&mut rows)).await;
                 names.clear();
                 written.clear();
@@ -141,7 +143,12 @@ impl Group {
                 }
                 Err(e) => {
                     metrics::counter!("plimsoll_rule_evaluation_failures_total").increment(1);
-                    tracing::debug!(group = self.spec.key, rule = compiled.rule.name(), error = e, "a rule failed");
+                    tracing::debug!(
+                        group = self.spec.key,
+                        rule = compiled.rule.name(),
+                        error = e,
+                        "a rule failed"
+                    );
                     status.error = Some(e);
                 }
             }
@@ -172,7 +179,9 @@ impl Group {
                         Err(TemplateError::Failed(e)) => return Err(e),
                         Err(TemplateError::Needs(query)) => {
                             if answers.len() >= TEMPLATE_QUERIES {
-                                return Err(format!("its templates make more than {TEMPLATE_QUERIES} queries"));
+                                return Err(format!(
+                                    "its templates make more than {TEMPLATE_QUERIES} queries"
+                                ));
                             }
                             let series = self.ask(query.clone(), at).await.map(samples);
                             answers.insert(query, series);

@@ -24,7 +24,10 @@ mod restore;
 mod send;
 mod status;
 
-pub use config::{CONFIG_KEY, NOTIFICATIONS, SILENCES, default as default_config, kept as kept_config, put as put_document, silences};
+pub use config::{
+    CONFIG_KEY, NOTIFICATIONS, SILENCES, default as default_config, kept as kept_config, put as put_document,
+    silences,
+};
 pub use documents::{API_FILE, GroupDocument, RULE_FILES, RULE_GROUPS, Spec, group_key};
 pub use keep::keep;
 pub use status::{GroupStatus, RuleStatus, time};
@@ -67,7 +70,8 @@ struct Inner {
 impl Rules {
     /// Rules of the cluster that `shards` belongs to.
     pub fn new(settings: Settings, shards: Shards, queries: Queries, collector: Collector) -> Self {
-        let pair = |text: &String| text.split_once('=').map(|(n, v)| (n.trim().to_owned(), v.trim().to_owned()));
+        let pair =
+            |text: &String| text.split_once('=').map(|(n, v)| (n.trim().to_owned(), v.trim().to_owned()));
         let around = Around {
             external_labels: settings.external_labels.iter().filter_map(pair).collect(),
             external_url: settings.external_url.clone().unwrap_or_default(),

@@ -42,7 +42,8 @@ impl Outbox {
         for told in alerts {
             let key = told.fingerprint();
             let known = before.get(&key).filter(|w| {
-                w.told.starts_at == told.starts_at && w.told.is_over(w.told.updated_at) == told.is_over(told.updated_at)
+                w.told.starts_at == told.starts_at
+                    && w.told.is_over(w.told.updated_at) == told.is_over(told.updated_at)
             });
             let at = known.map_or(0, |w| w.at);
             now.insert(key, Waiting { told, at });
@@ -152,7 +153,8 @@ mod tests {
     #[test]
     fn alerts_are_told_when_they_change_and_again_after_a_while() {
         let outbox = Outbox::default();
-        let names = |now: i64| outbox.due(now).iter().map(|(_, t)| t.labels["alertname"].clone()).collect::<String>();
+        let names =
+            |now: i64| outbox.due(now).iter().map(|(_, t)| t.labels["alertname"].clone()).collect::<String>();
         outbox.set("g", vec![told("a", 1_000_000, 10), told("b", 1_000_000, 10)]);
         assert_eq!(names(100_000).len(), 2);
         outbox.told(&outbox.due(100_000), 100_000);

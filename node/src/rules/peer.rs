@@ -33,7 +33,11 @@ pub(super) fn dispatcher_of(rules: &Rules) -> Option<NodeId> {
 }
 
 /// Asks `node`, which may be this one.
-pub(super) async fn call<T: DeserializeOwned>(rules: &Rules, node: NodeId, message: &Message) -> Result<T, String> {
+pub(super) async fn call<T: DeserializeOwned>(
+    rules: &Rules,
+    node: NodeId,
+    message: &Message,
+) -> Result<T, String> {
     // plain data always encodes
     let body = Bytes::from(serde_json::to_vec(message).unwrap_or_default());
     let answer = if node == rules.0.shards.node() {
@@ -52,7 +56,9 @@ impl Rules {
         let message: Message =
             serde_json::from_slice(body).map_err(|e| Bytes::from(format!("no message of rules: {e}")))?;
         let answer = match message {
-            Message::Push(alerts) => serde_json::to_vec(&self.0.dispatch.take(self, alerts).map_err(Bytes::from)?),
+            Message::Push(alerts) => {
+                serde_json::to_vec(&self.0.dispatch.take(self, alerts).map_err(Bytes::from)?)
+            }
             Message::Status => serde_json::to_vec(&self.own_status()),
             Message::Dispatch => serde_json::to_vec(&self.0.dispatch.show()),
         };
@@ -104,7 +110,9 @@ impl Rules {
         }
         let specs = self.specs();
         let groups = specs.values().map(|spec| {
-            known.remove(&spec.key).unwrap_or_else(|| status::group_json(spec, self.interval_ms(spec), None, None))
+            known
+                .remove(&spec.key)
+                .unwrap_or_else(|| status::group_json(spec, self.interval_ms(spec), None, None))
         });
         (groups.collect(), warnings)
     }
@@ -113,6 +121,8 @@ impl Rules {
     pub async fn dispatch_status(&self) -> Result<Value, String> {
         let node = dispatcher_of(self).ok_or("nobody tells people at the moment; ask again in a second")?;
         let asked = call::<Value>(self, node, &Message::Dispatch);
-        tokio::time::timeout(STATUS_LIMIT, asked).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        tokio::time::timeout(STATUS_LIMIT, asked)
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
 }

@@ -14,7 +14,11 @@ use std::time::Duration;
 const LOOK_BACK: Duration = Duration::from_secs(3600);
 
 /// The states of a group's rules as they were left, and when they were written last.
-pub(super) async fn restore(rules: &Rules, spec: &Spec, now: Timestamp) -> Result<(Vec<State>, Timestamp), Error> {
+pub(super) async fn restore(
+    rules: &Rules,
+    spec: &Spec,
+    now: Timestamp,
+) -> Result<(Vec<State>, Timestamp), Error> {
     let mut states = vec![State::default(); spec.rules.len()];
     let mut newest = 0;
     if spec.rules.iter().any(|r| r.rule.alerting().is_some()) {
@@ -44,7 +48,8 @@ async fn kept(rules: &Rules, spec: &Spec, now: Timestamp) -> Result<Kept, Error>
         return Ok(Kept::default());
     }
     let bare = |labels: &Labels| labels.filter(|n| n != METRIC_NAME);
-    let times: HashMap<Labels, f64> = floats(ask(format!("timestamp({selector})")).await?.value).into_iter().collect();
+    let times: HashMap<Labels, f64> =
+        floats(ask(format!("timestamp({selector})")).await?.value).into_iter().collect();
     let timed = values.into_iter().map(|(labels, v)| {
         let at = times.get(&bare(&labels)).map_or(0, |seconds| (seconds * 1000.0) as Timestamp);
         (labels, at, v)
@@ -96,7 +101,12 @@ fn take_alerts(spec: &Spec, kept: Kept, states: &mut [State]) {
 
 /// The series that recording rules wrote last, so that those that are gone get stale markers. Series that two rules could
 /// have written are left to the look-back.
-async fn restore_recorded(rules: &Rules, spec: &Spec, now: Timestamp, states: &mut [State]) -> Result<(), Error> {
+async fn restore_recorded(
+    rules: &Rules,
+    spec: &Spec,
+    now: Timestamp,
+    states: &mut [State],
+) -> Result<(), Error> {
     let all = rules.specs();
     let mut writers: HashMap<&str, usize> = HashMap::new();
     for rule in all.values().flat_map(|spec| spec.group.rules.iter()).filter(|r| r.alerting().is_none()) {
@@ -108,7 +118,9 @@ async fn restore_recorded(rules: &Rules, spec: &Spec, now: Timestamp, states: &m
         .iter()
         .enumerate()
         .filter_map(|(at, r)| match &r.rule.kind {
-            Kind::Recording { record } if plain(record) && writers.get(record.as_str()) == Some(&1) => Some((at, record.as_str())),
+            Kind::Recording { record } if plain(record) && writers.get(record.as_str()) == Some(&1) => {
+                Some((at, record.as_str()))
+            }
             _ => None,
         })
         .collect();
@@ -119,7 +131,9 @@ async fn restore_recorded(rules: &Rules, spec: &Spec, now: Timestamp, states: &m
         let answer = rules.ask(text, now, None, Consistency::Lease, &origin).await?;
         let Value::Vector(_, series) = answer.value else { continue };
         for found in series {
-            let Some((at, _)) = part.iter().find(|(_, name)| found.labels.metric_name() == Some(name)) else { continue };
+            let Some((at, _)) = part.iter().find(|(_, name)| found.labels.metric_name() == Some(name)) else {
+                continue;
+            };
             let labels = &spec.rules[*at].rule.labels;
             if labels.iter().all(|(n, v)| found.labels.get(n).unwrap_or_default() == v) {
                 states[*at].series.push(found.labels);

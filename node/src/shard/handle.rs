@@ -8,6 +8,7 @@ use plimsoll_model::ShardId;
 use plimsoll_storage::Applied;
 use ractor::ActorRef;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use tokio::sync::{Semaphore, oneshot};
 
 /// What a running shard actor lends to its callers.
@@ -27,8 +28,7 @@ impl Live {
         self.machine.storage()
     }
 
-    /// What this replica says of itself to peers; cheap, it is asked several times a second.
-    pub fn report(&self, shard: ShardId) -> ShardReport {
+    fn report(&self, shard: ShardId) -> ShardReport {
         let (status, storage) = (self.group.status(), self.storage());
         ShardReport {
             shard,
@@ -37,6 +37,7 @@ impl Live {
             series: storage.series_count(),
             bytes: storage.disk_bytes(),
             damaged: storage.damage_count(),
+            ruined: storage.must_be_replaced(),
             leads: self.leader_report(),
         }
     }
@@ -67,12 +68,20 @@ pub struct Shard {
     /// Bytes of batches that may wait for the log at a time.
     credit: Arc<Semaphore>,
     disk: Health,
+    /// It cannot be opened; other nodes hold it.
+    ruined: Arc<AtomicBool>,
 }
 
 impl Shard {
     /// A handle without an actor yet; `credit_bytes` bounds the batches in flight.
     pub(super) fn new(id: ShardId, credit_bytes: usize, disk: Health) -> Self {
-        Self { id, live: Arc::default(), credit: Arc::new(Semaphore::new(credit_bytes)), disk }
+        Self {
+            id,
+            live: Arc::default(),
+            credit: Arc::new(Semaphore::new(credit_bytes)),
+            disk,
+            ruined: Arc::default(),
+        }
     }
 
     /// Appends `batch` on the leader; answered when it is durable on a majority and visible to queries.
@@ -108,6 +117,23 @@ impl Shard {
     /// Whether the shard takes writes and answers.
     pub fn is_live(&self) -> bool {
         self.live.read().is_some()
+    }
+
+    /// What this replica says of itself to peers; cheap, it is asked several times a second. Nothing while it starts.
+    pub fn report(&self) -> Option<ShardReport> {
+        if let Ok(live) = self.live() {
+            return Some(live.report(self.id));
+        }
+        self.is_ruined().then(|| ShardReport::ruined(self.id))
+    }
+
+    /// Whether this copy cannot be opened or mended, and must be made anew from the others.
+    pub fn is_ruined(&self) -> bool {
+        self.ruined.load(SeqCst) || self.live().is_ok_and(|live| live.storage().must_be_replaced())
+    }
+
+    pub(super) fn give_up(&self) {
+        self.ruined.store(true, SeqCst);
     }
 
     pub(super) fn publish(&self, live: Live) {

@@ -43,16 +43,19 @@ pub struct Wanted {
     pub leader: Option<NodeId>,
 }
 
+/// What the leader knows of the nodes.
+pub struct Seen<'a> {
+    /// Who answers; the others become no members.
+    pub alive: &'a dyn Fn(NodeId) -> bool,
+    /// Who may lead.
+    pub fit: &'a dyn Fn(NodeId) -> bool,
+    /// Whose copy cannot be opened or mended: it has to leave before it is made anew.
+    pub ruined: &'a dyn Fn(NodeId) -> bool,
+}
+
 /// The next step of the leader `me`, or nothing when all is as wanted or must wait. Pure.
-///
-/// A node that is not `alive` becomes no member; `fit` says who may lead.
-pub fn next(
-    me: NodeId,
-    status: &Status,
-    wanted: &Wanted,
-    alive: &dyn Fn(NodeId) -> bool,
-    fit: &dyn Fn(NodeId) -> bool,
-) -> Option<Step> {
+pub fn next(me: NodeId, status: &Status, wanted: &Wanted, seen: &Seen<'_>) -> Option<Step> {
+    let alive = seen.alive;
     if wanted.replicas.is_empty() {
         return None;
     }
@@ -64,7 +67,10 @@ pub fn next(
         let there = target.iter().filter(|n| members.contains(n)).copied();
         return Some(Step::Vote(there.chain([me]).collect::<BTreeSet<_>>().into_iter().collect()));
     }
-    if let Some(node) = target.difference(&members).find(|n| alive(**n)) {
+    if let Some(left) = without_ruined(me, &voters, seen) {
+        return Some(Step::Vote(left));
+    }
+    if let Some(node) = target.difference(&members).find(|n| alive(**n) && !(seen.ruined)(**n)) {
         return Some(Step::Learn(*node));
     }
     let caught_up = |node: &NodeId| {
@@ -87,11 +93,20 @@ pub fn next(
             return Some(Step::Vote(next.into_iter().collect()));
         }
     }
-    let extra: Vec<NodeId> = status.learners.iter().filter(|n| !target.contains(n)).copied().collect();
+    let useless = |n: &&NodeId| !target.contains(n) || (seen.ruined)(**n);
+    let extra: Vec<NodeId> = status.learners.iter().filter(useless).copied().collect();
     if !extra.is_empty() {
         return Some(Step::Drop(extra));
     }
-    successor(me, status, wanted, &target, alive, fit).map(Step::Lead)
+    successor(me, status, wanted, &target, seen).map(Step::Lead)
+}
+
+/// The voters without one whose copy is ruined, where all others answer and are enough to lose none of what was
+/// acknowledged: two of three have every entry between them.
+fn without_ruined(me: NodeId, voters: &BTreeSet<NodeId>, seen: &Seen<'_>) -> Option<Vec<NodeId>> {
+    let ruined = *voters.iter().find(|n| **n != me && (seen.ruined)(**n))?;
+    let left: Vec<NodeId> = voters.iter().copied().filter(|n| *n != ruined).collect();
+    (left.len() >= 2 && left.iter().all(|n| (seen.alive)(*n) && !(seen.ruined)(*n))).then_some(left)
 }
 
 /// Who should lead instead of `me`.
@@ -100,9 +115,9 @@ fn successor(
     status: &Status,
     wanted: &Wanted,
     target: &BTreeSet<NodeId>,
-    alive: &dyn Fn(NodeId) -> bool,
-    fit: &dyn Fn(NodeId) -> bool,
+    seen: &Seen<'_>,
 ) -> Option<NodeId> {
+    let (alive, fit) = (seen.alive, seen.fit);
     let near = |node: &NodeId| {
         let matched = status.matched.get(node).copied().flatten();
         status.voters.contains(node) && matched.map(|m| m + NEARLY) >= status.last_log
@@ -135,10 +150,16 @@ pub(super) async fn keep(shard: ShardId, live: Live, setup: Setup) {
                 !report.may_not_lead && !damaged && view.is_steady(node, STEADY)
             }),
         };
-        let (replicas, leader) = setup.cluster.place(shard);
-        let Some(step) = next(me, &group.status(), &Wanted { replicas, leader }, &alive, &fit) else {
-            continue;
+        let ruined = |node: NodeId| {
+            view.of(node)
+                .is_some_and(|(_, report)| report.shards.iter().any(|s| s.shard == shard && s.ruined))
         };
+        let (replicas, leader) = setup.cluster.place(shard);
+        let step = {
+            let seen = Seen { alive: &alive, fit: &fit, ruined: &ruined };
+            next(me, &group.status(), &Wanted { replicas, leader }, &seen)
+        };
+        let Some(step) = step else { continue };
         match step {
             Step::Lead(_) => tracing::debug!(%shard, ?step, "walking to its place"),
             _ => tracing::info!(%shard, ?step, "walking to its place"),
@@ -192,7 +213,25 @@ mod tests {
 
     fn step(status: &Status, replicas: &[u64], leader: u64, dead: &[u64]) -> Option<Step> {
         let wanted = Wanted { replicas: ids(replicas), leader: Some(NodeId(leader)) };
-        next(NodeId(1), status, &wanted, &|n| !dead.contains(&n.0), &|_| true)
+        let alive = |n: NodeId| !dead.contains(&n.0);
+        next(NodeId(1), status, &wanted, &Seen { alive: &alive, fit: &|_| true, ruined: &|_| false })
+    }
+
+    #[test]
+    fn a_ruined_replica_leaves_and_comes_back_when_it_is_empty() {
+        let ask = |status: &Status, ruined: &[u64], dead: &[u64]| {
+            let wanted = Wanted { replicas: ids(&[1, 2, 3]), leader: Some(NodeId(1)) };
+            let (alive, ruined) = (|n: NodeId| !dead.contains(&n.0), |n: NodeId| ruined.contains(&n.0));
+            next(NodeId(1), status, &wanted, &Seen { alive: &alive, fit: &|_| true, ruined: &ruined })
+        };
+        let whole = status(&[1, 2, 3], &[], &[(2, 1000), (3, 1000)]);
+        assert_eq!(ask(&whole, &[3], &[]), Some(Step::Vote(ids(&[1, 2]))));
+        assert_eq!(ask(&whole, &[3], &[2]), None, "one silent and one ruined: nothing is given up");
+        assert_eq!(ask(&whole, &[2, 3], &[]), None);
+        let left = status(&[1, 2], &[], &[(2, 1000)]);
+        assert_eq!(ask(&left, &[3], &[]), None, "it is not empty yet");
+        assert_eq!(ask(&left, &[], &[]), Some(Step::Learn(NodeId(3))));
+        assert_eq!(ask(&left, &[2], &[]), Some(Step::Learn(NodeId(3))), "two voters need each other");
     }
 
     #[test]

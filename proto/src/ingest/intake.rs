@@ -1,5 +1,5 @@
 use super::{DecodeError, Decoded, Limits, RawLabels, Refusal, Sink};
-use plimsoll_model::{Histogram, Timestamp};
+use plimsoll_model::{Histogram, Increase, Interval, Timestamp};
 
 /// Hands samples to the sink and keeps the account, for every format alike.
 pub(super) struct Intake<'s, S: ?Sized> {
@@ -84,6 +84,31 @@ impl<'s, S: Sink + ?Sized> Intake<'s, S> {
         Ok(())
     }
 
+    /// What a series counted over an interval. Answers whether the sink took it.
+    pub(super) fn increase(
+        &mut self,
+        current: &mut Current<'_>,
+        interval: Interval,
+        increase: Increase,
+        leads: bool,
+    ) -> Result<bool, DecodeError> {
+        self.count_sample()?;
+        let histogram = matches!(increase, Increase::Histogram(_));
+        let taken = match current.refused {
+            None => self.sink.increase(interval, increase, leads),
+            Some(reason) => Err(reason),
+        };
+        match taken {
+            Ok(()) => {
+                self.decoded.floats += u64::from(!histogram);
+                self.decoded.histograms += u64::from(histogram);
+                self.count_series(current);
+            }
+            Err(reason) => self.refuse(current.labels, interval.end(), reason),
+        }
+        Ok(taken.is_ok())
+    }
+
     /// An exemplar; one of a refused series goes with its series.
     pub(super) fn exemplar(
         &mut self,
@@ -120,7 +145,7 @@ impl<'s, S: Sink + ?Sized> Intake<'s, S> {
     }
 
     #[cold]
-    fn refuse(&mut self, labels: &dyn RawLabels, timestamp: Timestamp, reason: Refusal) {
+    pub(super) fn refuse(&mut self, labels: &dyn RawLabels, timestamp: Timestamp, reason: Refusal) {
         self.decoded.refused.add(reason, 1, || format!("{} at {timestamp}", labels.describe()));
     }
 }

@@ -194,7 +194,11 @@ async fn walk_one(this: &Host, shard: ShardId, group: &Group) -> Result<(), Erro
         let shard = m.0.shards().get(usize::from(shard.0));
         shard.map(|s| walk::Wanted { replicas: s.replicas.clone(), leader: s.leader }).unwrap_or_default()
     });
-    let step = walk::next(this.node, &group.status(), &wanted, &|node| this.alive(node), &|_| true);
+    let step = {
+        let alive = |node| this.alive(node);
+        let seen = walk::Seen { alive: &alive, fit: &|_| true, ruined: &|_| false };
+        walk::next(this.node, &group.status(), &wanted, &seen)
+    };
     let Some(step) = step else { return Ok(()) };
     this.say(format_args!("walk of {shard}: {step:?}"));
     walk::take(group, &step).await

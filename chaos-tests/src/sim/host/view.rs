@@ -11,6 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const ROUND: Duration = Duration::from_millis(200);
+/// As in the node: a group looks so long for a new leader.
+const REPLACE_LIMIT: Duration = Duration::from_secs(3);
 const ANSWER_LIMIT: Duration = Duration::from_millis(400);
 /// A peer that was not heard for so long is taken for dead.
 const SILENCE: Duration = Duration::from_millis(700);
@@ -81,8 +83,8 @@ fn bury(this: &Arc<Host>, dead: NodeId) {
         let status = group.status();
         if status.leader == Some(dead) && status.voters.contains(&this.node) {
             tokio::spawn(async move {
-                // The next round tries again.
-                let _ = group.replace_leader(dead, ROUND).await;
+                // A later round tries again.
+                let _ = group.replace_leader(dead, REPLACE_LIMIT).await;
             });
         }
     }

@@ -401,7 +401,11 @@ fn channels(raw: RawReceiver, global: &Global) -> Result<Vec<Channel>, String> {
         check_template(&s.title)?;
         check_template(&s.text)?;
         let RawSlack { channel, username, icon_emoji, title, text, send_resolved, .. } = s;
-        add(ChannelKind::Slack(Slack { url, channel, username, icon_emoji, title, text }), send_resolved, false);
+        add(
+            ChannelKind::Slack(Slack { url, channel, username, icon_emoji, title, text }),
+            send_resolved,
+            false,
+        );
     }
     for p in raw.pagerduty_configs {
         let url = p.url.or(global.pagerduty_url.clone());
@@ -476,8 +480,14 @@ receivers:
         let channels = &config.receivers["ops"];
         let keys: Vec<(&str, bool)> = channels.iter().map(|c| (c.key.as_str(), c.send_resolved)).collect();
         let wanted = [
-            ("ops/webhook/0", true), ("ops/webhook/1", false), ("ops/slack/0", false), ("ops/pagerduty/0", true),
-            ("ops/email/0", false), ("ops/alertmanager/0", true), ("ops/exec/0", true), ("ops/log/0", true),
+            ("ops/webhook/0", true),
+            ("ops/webhook/1", false),
+            ("ops/slack/0", false),
+            ("ops/pagerduty/0", true),
+            ("ops/email/0", false),
+            ("ops/alertmanager/0", true),
+            ("ops/exec/0", true),
+            ("ops/log/0", true),
         ];
         assert_eq!(keys, wanted);
         assert_eq!(config.heartbeat.map(|h| h.interval_ms), Some(30_000));

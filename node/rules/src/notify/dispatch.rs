@@ -119,7 +119,9 @@ impl Dispatcher {
     pub fn restore(&mut self, series: impl IntoIterator<Item = (Labels, Timestamp, f64)>) {
         for (labels, at, value) in series {
             let number = |name: &str| u64::from_str_radix(labels.get(name).unwrap_or_default(), 16).ok();
-            let (Some(group), Some(alert)) = (number("plimsoll_group"), number("plimsoll_alert")) else { continue };
+            let (Some(group), Some(alert)) = (number("plimsoll_group"), number("plimsoll_alert")) else {
+                continue;
+            };
             let channel = labels.get("plimsoll_channel").unwrap_or_default().to_owned();
             let entry = self.log.entry((group, channel)).or_default();
             entry.at = entry.at.max(at);
@@ -216,7 +218,8 @@ impl Dispatcher {
         alerts.retain(|(_, told)| !is_silent(told));
         alerts.sort_by_key(|(_, told)| (told.is_over(now), told.starts_at, &told.labels));
         let hash = xxh3_64(key.as_bytes());
-        let ids = |over: bool| alerts.iter().filter(|(_, t)| t.is_over(now) == over).map(|(id, _)| *id).collect();
+        let ids =
+            |over: bool| alerts.iter().filter(|(_, t)| t.is_over(now) == over).map(|(id, _)| *id).collect();
         let (firing, over): (BTreeSet<u64>, BTreeSet<u64>) = (ids(false), ids(true));
         let channels = config.receivers.get(&group.receiver).map_or(&[][..], Vec::as_slice);
         for channel in channels.iter().filter(|c| !matches!(c.kind, ChannelKind::Alertmanager(_))) {
@@ -283,7 +286,8 @@ impl Dispatcher {
                     Some((at, _)) => !over && now - at >= FORWARD_MS,
                 };
                 if due && !is_silent(told) {
-                    let entry = out.entry(channel.key.clone()).or_insert_with(|| (channel.clone(), Vec::new()));
+                    let entry =
+                        out.entry(channel.key.clone()).or_insert_with(|| (channel.clone(), Vec::new()));
                     entry.1.push(told.clone());
                 }
             }

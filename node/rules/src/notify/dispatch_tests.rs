@@ -75,7 +75,10 @@ fn a_group_waits_tells_changes_in_its_interval_and_repeats() {
     assert!(w.sent.is_empty());
     w.at(11_000, &[]).at(20_000, &[told("c", 20_000, 0, 20_000)]).at(70_999, &[]);
     assert_eq!(w.sent, ["11s a+b+"]);
-    w.at(71_000, &[]).at(131_000, &[told("a", 1_000, 100_000, 100_000), told("b", 5_000, 0, 131_000), told("c", 20_000, 0, 131_000)]);
+    w.at(71_000, &[]).at(
+        131_000,
+        &[told("a", 1_000, 100_000, 100_000), told("b", 5_000, 0, 131_000), told("c", 20_000, 0, 131_000)],
+    );
     assert_eq!(w.sent[1..], ["71s a+b+c+", "131s b+c+a-"]);
     let mut now = 191_000;
     while now < 4_000_000 {
@@ -101,11 +104,15 @@ fn who_takes_over_repeats_nothing_and_misses_nothing() {
     w.at(26_000, &[told("b", 1_000, 0, 26_000)]).at(90_000, &[]);
     assert_eq!(w.sent.len(), 1);
     // one that began while nobody dispatched is told; one that ended is told to be over
-    w.taken_over(100_000).at(101_000, &[told("a", 1_000, 95_000, 101_000), told("b", 1_000, 0, 101_000), told("c", 90_000, 0, 101_000)]);
+    w.taken_over(100_000).at(
+        101_000,
+        &[told("a", 1_000, 95_000, 101_000), told("b", 1_000, 0, 101_000), told("c", 90_000, 0, 101_000)],
+    );
     w.at(105_000, &[]);
     assert_eq!(w.sent[1..], ["105s b+c+a-"]);
     // the end of all is told by yet another one
-    w.taken_over(110_000).at(111_000, &[told("b", 1_000, 109_000, 111_000), told("c", 90_000, 109_000, 111_000)]);
+    w.taken_over(110_000)
+        .at(111_000, &[told("b", 1_000, 109_000, 111_000), told("c", 90_000, 109_000, 111_000)]);
     w.at(115_000, &[]);
     assert_eq!(w.sent[2..], ["115s b-c-"]);
     w.taken_over(120_000).at(121_000, &[told("b", 1_000, 109_000, 121_000)]).at(200_000, &[]);
@@ -132,7 +139,10 @@ fn a_send_that_failed_is_due_again_and_a_repeat_is_at_most_one() {
     assert_eq!(w.sent, ["71s a+"]);
     // it was told, and the one who told it died before the log knew
     w.log.clear();
-    w.taken_over(72_000).at(73_000, &[told("a", 1_000, 0, 73_000)]).at(77_000, &[]).at(137_000, &[told("a", 1_000, 0, 137_000)]);
+    w.taken_over(72_000)
+        .at(73_000, &[told("a", 1_000, 0, 73_000)])
+        .at(77_000, &[])
+        .at(137_000, &[told("a", 1_000, 0, 137_000)]);
     assert_eq!(w.sent, ["71s a+", "77s a+"]);
 }
 

@@ -147,7 +147,9 @@ pub fn slack(job: &Job, slack: &Slack, external_url: &str) -> Value {
             "mrkdwn_in": ["fallback", "pretext", "text"],
         }],
     });
-    for (key, value) in [("channel", &slack.channel), ("username", &slack.username), ("icon_emoji", &slack.icon_emoji)] {
+    for (key, value) in
+        [("channel", &slack.channel), ("username", &slack.username), ("icon_emoji", &slack.icon_emoji)]
+    {
         if let Some(value) = value {
             out[key] = value.as_str().into();
         }
@@ -176,10 +178,12 @@ pub fn pagerduty(job: &Job, target: &PagerDuty, external_url: &str) -> Value {
         _ => "error",
     };
     let summary: String = text(target.description.as_ref(), TITLE, &data).chars().take(1024).collect();
-    let mut details: Texts = target.details.iter().map(|(n, t)| (n.clone(), text(Some(t), "", &data))).collect();
+    let mut details: Texts =
+        target.details.iter().map(|(n, t)| (n.clone(), text(Some(t), "", &data))).collect();
     details.entry("firing".to_owned()).or_insert_with(|| text(None, BODY, &data));
     let source = if external_url.is_empty() { "plimsoll" } else { external_url };
-    out["payload"] = json!({"summary": summary, "source": source, "severity": severity, "custom_details": details});
+    out["payload"] =
+        json!({"summary": summary, "source": source, "severity": severity, "custom_details": details});
     out["client"] = target.client.as_deref().unwrap_or("Plimsoll").into();
     out["client_url"] = target.client_url.as_deref().unwrap_or(external_url).into();
     out
@@ -228,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_webhook_gets_what_alertmanager_would_send() {
-        let (job, config) = (job(false), Webhook { url: String::new(), max_alerts: 1, auth: Default::default() });
+        let (job, config) =
+            (job(false), Webhook { url: String::new(), max_alerts: 1, auth: Default::default() });
         let body = webhook(&job, Some(&config), "http://p");
         assert_eq!(body["version"], "4");
         assert_eq!((body["status"].as_str(), body["truncatedAlerts"].as_u64()), (Some("firing"), Some(1)));
@@ -237,31 +242,78 @@ mod tests {
         assert_eq!(body["groupLabels"], json!({"alertname": "Slow"}));
         assert_eq!(body["groupKey"], "{}:{alertname=\"Slow\"}");
         let alert = &body["alerts"][0];
-        assert_eq!((alert["startsAt"].as_str(), alert["endsAt"].as_str()), (Some("1970-01-01T00:00:01.000Z"), Some("0001-01-01T00:00:00Z")));
+        assert_eq!(
+            (alert["startsAt"].as_str(), alert["endsAt"].as_str()),
+            (Some("1970-01-01T00:00:01.000Z"), Some("0001-01-01T00:00:00Z"))
+        );
         let over = webhook(&super::tests::job(true), None, "");
-        assert_eq!((over["status"].as_str(), over["alerts"][1]["endsAt"].as_str()), (Some("resolved"), Some("1970-01-01T00:00:09.000Z")));
+        assert_eq!(
+            (over["status"].as_str(), over["alerts"][1]["endsAt"].as_str()),
+            (Some("resolved"), Some("1970-01-01T00:00:09.000Z"))
+        );
     }
 
     #[test]
     fn messages_for_people_say_what_is_wrong() {
-        let target = |text: &str| Slack { url: String::new(), channel: Some("#ops".to_owned()), username: None, icon_emoji: None, title: None, text: Some(text.to_owned()) };
-        let body = slack(&job(false), &target("{{ range .Alerts.Firing }}{{ .Labels.x }}{{ end }}{{ .Nope }}"), "http://p");
+        let target = |text: &str| Slack {
+            url: String::new(),
+            channel: Some("#ops".to_owned()),
+            username: None,
+            icon_emoji: None,
+            title: None,
+            text: Some(text.to_owned()),
+        };
+        let body = slack(
+            &job(false),
+            &target("{{ range .Alerts.Firing }}{{ .Labels.x }}{{ end }}{{ .Nope }}"),
+            "http://p",
+        );
         assert_eq!(body["channel"], "#ops");
         assert_eq!(body["attachments"][0]["title"], "[FIRING:2] Slow (ops)");
-        assert!(body["attachments"][0]["text"].as_str().is_some_and(|t| t.starts_with("<error expanding template")));
+        assert!(
+            body["attachments"][0]["text"]
+                .as_str()
+                .is_some_and(|t| t.starts_with("<error expanding template"))
+        );
         assert_eq!(body["attachments"][0]["color"], "danger");
-        let mail = Email { to: String::new(), from: String::new(), smarthost: String::new(), hello: None, auth: None, require_tls: true, subject: Some("a\r\nBcc: x".to_owned()), text: None };
+        let mail = Email {
+            to: String::new(),
+            from: String::new(),
+            smarthost: String::new(),
+            hello: None,
+            auth: None,
+            require_tls: true,
+            subject: Some("a\r\nBcc: x".to_owned()),
+            text: None,
+        };
         let (subject, text) = email(&job(true), &mail, "http://p");
         assert_eq!(subject, "a  Bcc: x");
-        assert!(text.contains("over: a is slow") && text.contains("  severity = page") && text.contains("http://p/graph"), "{text}");
+        assert!(
+            text.contains("over: a is slow")
+                && text.contains("  severity = page")
+                && text.contains("http://p/graph"),
+            "{text}"
+        );
         assert!(line(&job(false)).starts_with("[FIRING:2] Slow (ops) map["));
     }
 
     #[test]
     fn pagerduty_opens_and_closes_the_same_incident() {
-        let target = PagerDuty { routing_key: "k".to_owned(), url: String::new(), description: None, severity: None, client: None, client_url: None, details: Texts::new() };
-        let (open, close) = (pagerduty(&job(false), &target, "http://p"), pagerduty(&job(true), &target, "http://p"));
-        assert_eq!((open["event_action"].as_str(), close["event_action"].as_str()), (Some("trigger"), Some("resolve")));
+        let target = PagerDuty {
+            routing_key: "k".to_owned(),
+            url: String::new(),
+            description: None,
+            severity: None,
+            client: None,
+            client_url: None,
+            details: Texts::new(),
+        };
+        let (open, close) =
+            (pagerduty(&job(false), &target, "http://p"), pagerduty(&job(true), &target, "http://p"));
+        assert_eq!(
+            (open["event_action"].as_str(), close["event_action"].as_str()),
+            (Some("trigger"), Some("resolve"))
+        );
         assert_eq!(open["dedup_key"], close["dedup_key"]);
         assert_eq!(open["payload"]["severity"], "critical");
         assert_eq!(open["payload"]["summary"], "[FIRING:2] Slow (ops)");

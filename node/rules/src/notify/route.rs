@@ -30,7 +30,8 @@ pub fn parse_matcher(text: &str) -> Result<Matcher, String> {
     let bad = || format!("{text:?} is no matcher: write name=\"value\", !=, =~ or !~");
     let at = text.find(['=', '!']).ok_or_else(bad)?;
     let (name, rest) = text.split_at(at);
-    let ops = [("=~", MatchOp::Regex), ("!~", MatchOp::NotRegex), ("!=", MatchOp::NotEqual), ("=", MatchOp::Equal)];
+    let ops =
+        [("=~", MatchOp::Regex), ("!~", MatchOp::NotRegex), ("!=", MatchOp::NotEqual), ("=", MatchOp::Equal)];
     let (value, op) = ops.iter().find_map(|(s, op)| Some((rest.strip_prefix(s)?, *op))).ok_or_else(bad)?;
     let (name, value) = (name.trim().trim_matches('"'), value.trim());
     if name.is_empty() {
@@ -80,7 +81,8 @@ impl Route {
             goes_on: false,
             routes: Vec::new(),
         };
-        root.child(raw, receivers, 0, String::from("{}")).map_err(|text| Error::whole(format!("route: {text}")))
+        root.child(raw, receivers, 0, String::from("{}"))
+            .map_err(|text| Error::whole(format!("route: {text}")))
     }
 
     fn child(&self, raw: &RawRoute, receivers: &[&str], depth: usize, key: String) -> Result<Self, String> {

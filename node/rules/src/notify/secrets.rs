@@ -6,12 +6,21 @@ use serde_json::Value;
 pub const SECRET: &str = "<secret>";
 
 const KEYS: &[&str] = &[
-    "api_url", "slack_api_url", "routing_key", "service_key", "auth_password", "smtp_auth_password", "credentials", "password",
+    "api_url",
+    "slack_api_url",
+    "routing_key",
+    "service_key",
+    "auth_password",
+    "smtp_auth_password",
+    "credentials",
+    "password",
 ];
 
 /// Whether the value under `key` within `parent` is a secret.
 fn is_secret(key: &str, parent: &str) -> bool {
-    KEYS.contains(&key) || parent == "headers" || key == "url" && (parent == "webhook_configs" || parent == "heartbeat")
+    KEYS.contains(&key)
+        || parent == "headers"
+        || key == "url" && (parent == "webhook_configs" || parent == "heartbeat")
 }
 
 /// The configuration without its secrets.
@@ -61,7 +70,12 @@ fn fill_at(config: &mut Value, before: Option<&Value>, path: &str) -> Result<(),
         }
         Value::String(text) if text == SECRET => match before {
             Some(Value::String(known)) => text.clone_from(known),
-            _ => return Err(format!("{} is {SECRET}, and there is none to keep: give it", path.trim_start_matches('.'))),
+            _ => {
+                return Err(format!(
+                    "{} is {SECRET}, and there is none to keep: give it",
+                    path.trim_start_matches('.')
+                ));
+            }
         },
         _ => {}
     }

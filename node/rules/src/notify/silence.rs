@@ -106,7 +106,9 @@ impl Silence {
         }
         let matchers = self.matchers()?;
         if matchers.fit(&BTreeMap::new()) {
-            return Err("at least one matcher must not fit the empty value, or everything would be silent".to_owned());
+            return Err(
+                "at least one matcher must not fit the empty value, or everything would be silent".to_owned()
+            );
         }
         if self.ends_at <= self.starts_at {
             return Err("the end must be after the start".to_owned());
@@ -150,11 +152,18 @@ mod tests {
     #[test]
     fn a_silence_of_everything_or_of_nothing_is_refused() {
         assert_eq!(silence(&[("a", "b", false, true)]).check(0), Ok(()));
-        for bad in [&[][..], &[("a", ".*", true, true)], &[("a", "(", true, true)], &[("a", "x", false, false)], &[("", "x", false, true)]] {
+        for bad in [
+            &[][..],
+            &[("a", ".*", true, true)],
+            &[("a", "(", true, true)],
+            &[("a", "x", false, false)],
+            &[("", "x", false, true)],
+        ] {
             assert!(silence(bad).check(0).is_err(), "{bad:?}");
         }
         assert!(silence(&[("a", "b", false, true)]).check(300).is_err());
-        let fits = silence(&[("a", "b|c", true, true), ("d", "e", false, false)]).matchers().expect("matchers");
+        let fits =
+            silence(&[("a", "b|c", true, true), ("d", "e", false, false)]).matchers().expect("matchers");
         assert!(fits.fit(&[("a".to_owned(), "c".to_owned())].into()));
         assert!(!fits.fit(&[("a".to_owned(), "c".to_owned()), ("d".to_owned(), "e".to_owned())].into()));
     }

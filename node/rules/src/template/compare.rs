@@ -34,7 +34,9 @@ pub(super) fn compare(op: &str, args: &[Value]) -> Result<Value, Error> {
         }
         return Ok(Value::Bool(false));
     }
-    let [other] = rest else { return Err(Error::new(format!("wrong number of args for {op}: want 2 got {}", args.len()))) };
+    let [other] = rest else {
+        return Err(Error::new(format!("wrong number of args for {op}: want 2 got {}", args.len())));
+    };
     if matches!((op, first), ("lt" | "le" | "gt" | "ge", Value::Bool(_))) {
         return Err(Error::new("invalid type for comparison"));
     }

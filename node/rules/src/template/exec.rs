@@ -109,7 +109,8 @@ impl Run<'_> {
     }
 
     fn template(&mut self, name: &str, pipe: Option<&Pipe>, dot: &Value) -> Result<(), Error> {
-        let nodes = self.defined.get(name).ok_or_else(|| Error::new(format!("template {name:?} not defined")))?;
+        let nodes =
+            self.defined.get(name).ok_or_else(|| Error::new(format!("template {name:?} not defined")))?;
         if self.depth >= DEPTH {
             return Err(Error::new(format!("exceeded maximum template depth ({DEPTH})")));
         }
@@ -130,7 +131,9 @@ impl Run<'_> {
         let value = self.commands(&pipe.commands, dot)?;
         let items: Vec<(Value, Value)> = match value {
             Value::Nil => Vec::new(),
-            Value::List(list) => list.into_iter().enumerate().map(|(at, v)| (Value::Int(at as i64), v)).collect(),
+            Value::List(list) => {
+                list.into_iter().enumerate().map(|(at, v)| (Value::Int(at as i64), v)).collect()
+            }
             Value::Labels(m) => m.into_iter().map(|(k, v)| (Value::Text(k), Value::Text(v))).collect(),
             Value::Map(m) => m.into_iter().map(|(k, v)| (Value::Text(k), v)).collect(),
             Value::Int(n) => (0..n.clamp(0, STEPS as i64)).map(|n| (Value::Int(n), Value::Int(n))).collect(),
@@ -224,7 +227,9 @@ impl Run<'_> {
             Base::Dot => dot.clone(),
             Base::Variable(name) => {
                 let found = self.variables.iter().rev().find(|(n, _)| n == name);
-                found.map(|(_, v)| v.clone()).ok_or_else(|| Error::new(format!("undefined variable: ${name}")))?
+                found
+                    .map(|(_, v)| v.clone())
+                    .ok_or_else(|| Error::new(format!("undefined variable: ${name}")))?
             }
             Base::Function(name) => self.function(name, &[], dot, None)?,
             Base::Pipe(pipe) => self.commands(&pipe.commands, dot)?,

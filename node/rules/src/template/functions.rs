@@ -10,11 +10,56 @@ use plimsoll_promql::{Finder, parse_duration};
 use std::collections::BTreeMap;
 
 const NAMES: &[&str] = &[
-    "and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js", "urlquery", "eq", "ne",
-    "lt", "le", "gt", "ge", "query", "first", "label", "value", "strvalue", "args", "reReplaceAll", "safeHtml",
-    "match", "title", "toUpper", "toLower", "graphLink", "tableLink", "sortByLabel", "stripPort", "stripDomain",
-    "humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "humanizeTimestamp", "toTime", "toDuration",
-    "now", "pathPrefix", "externalURL", "parseDuration", "urlQueryEscape", "join", "trimSpace", "stringSlice",
+    "and",
+    "or",
+    "not",
+    "len",
+    "index",
+    "slice",
+    "print",
+    "printf",
+    "println",
+    "html",
+    "js",
+    "urlquery",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "query",
+    "first",
+    "label",
+    "value",
+    "strvalue",
+    "args",
+    "reReplaceAll",
+    "safeHtml",
+    "match",
+    "title",
+    "toUpper",
+    "toLower",
+    "graphLink",
+    "tableLink",
+    "sortByLabel",
+    "stripPort",
+    "stripDomain",
+    "humanize",
+    "humanize1024",
+    "humanizeDuration",
+    "humanizePercentage",
+    "humanizeTimestamp",
+    "toTime",
+    "toDuration",
+    "now",
+    "pathPrefix",
+    "externalURL",
+    "parseDuration",
+    "urlQueryEscape",
+    "join",
+    "trimSpace",
+    "stringSlice",
 ];
 
 /// Whether there is a function of this name.
@@ -68,7 +113,8 @@ fn nullary(run: &Run<'_>, name: &str) -> Result<Value, Error> {
         "externalURL" => Ok(Value::Text(run.data.external_url.clone())),
         "pathPrefix" => {
             let url = &run.data.external_url;
-            let path = url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()));
+            let path =
+                url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()));
             Ok(Value::Text(path.unwrap_or_default()))
         }
         _ => Err(wrong(name, 0)),
@@ -94,7 +140,9 @@ fn unary(run: &Run<'_>, name: &str, a: &Value) -> Result<Value, Error> {
         }
         ("value", Value::Found(found)) => Ok(Value::Float(found.value)),
         ("strvalue", Value::Found(found)) => text(found.labels.get("__value__").cloned().unwrap_or_default()),
-        ("safeHtml" | "trimSpace", Value::Text(s)) => text(if name == "safeHtml" { s.clone() } else { s.trim().to_owned() }),
+        ("safeHtml" | "trimSpace", Value::Text(s)) => {
+            text(if name == "safeHtml" { s.clone() } else { s.trim().to_owned() })
+        }
         ("title", Value::Text(s)) => text(title(s)),
         ("toUpper", Value::Text(s)) => text(s.to_uppercase()),
         ("toLower", Value::Text(s)) => text(s.to_lowercase()),
@@ -155,7 +203,9 @@ fn number(value: &Value) -> Result<f64, Error> {
 
 fn binary(name: &str, a: &Value, b: &Value) -> Result<Value, Error> {
     match (name, a, b) {
-        ("match", Value::Text(pattern), Value::Text(text)) => Ok(Value::Bool(finder(pattern)?.is_match(text))),
+        ("match", Value::Text(pattern), Value::Text(text)) => {
+            Ok(Value::Bool(finder(pattern)?.is_match(text)))
+        }
         ("label", Value::Text(label), Value::Found(found)) => {
             Ok(Value::Text(found.labels.get(label).cloned().unwrap_or_default()))
         }
@@ -203,7 +253,9 @@ fn index(args: &[Value]) -> Result<Value, Error> {
         }
         (Value::Text(s), Value::Int(n)) => {
             let found = usize::try_from(*n).ok().and_then(|n| s.as_bytes().get(n));
-            found.map(|b| Value::Int(i64::from(*b))).ok_or_else(|| Error::new(format!("index out of range: {n}")))
+            found
+                .map(|b| Value::Int(i64::from(*b)))
+                .ok_or_else(|| Error::new(format!("index out of range: {n}")))
         }
         (value, key) => {
             Err(Error::new(format!("can't index item of type {} by {}", value.type_name(), key.type_name())))

@@ -133,7 +133,8 @@ pub(super) fn tokens(action: &str) -> Result<Vec<Token>, Error> {
                 at += 2;
             }
             b'"' | b'`' | b'\'' => {
-                let end = quoted_end(bytes, at, bytes[at]).ok_or_else(|| Error::new("unterminated quoted string"))?;
+                let end = quoted_end(bytes, at, bytes[at])
+                    .ok_or_else(|| Error::new("unterminated quoted string"))?;
                 out.push(literal(&action[at..end])?);
                 at = end;
             }

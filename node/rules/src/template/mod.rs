@@ -14,8 +14,8 @@ mod parse;
 mod printf;
 mod value;
 
-pub use humanize::{general, humanize_duration};
 pub use functions::found;
+pub use humanize::{general, humanize_duration};
 pub use value::Value;
 
 use parse::Node;
@@ -110,7 +110,10 @@ impl Template {
     /// Reads a template that knows these variables.
     pub fn with_variables(source: &str, variables: &[&str]) -> Result<Self, Error> {
         if source.len() > SOURCE_BYTES {
-            return Err(Error::new(format!("a template may have {SOURCE_BYTES} bytes, not {}", source.len())));
+            return Err(Error::new(format!(
+                "a template may have {SOURCE_BYTES} bytes, not {}",
+                source.len()
+            )));
         }
         if !source.contains("{{") {
             let plain = Some(source.to_owned());

@@ -56,7 +56,8 @@ type Defined = BTreeMap<String, Vec<Node>>;
 pub(super) fn parse(source: &str, variables: &[&str]) -> Result<(Vec<Node>, Defined), Error> {
     let mut known: Vec<String> = variables.iter().map(|v| (*v).to_owned()).collect();
     known.push(String::new());
-    let mut parser = Parser { pieces: pieces(source)?, at: 0, known, defined: Defined::new(), loops: 0, depth: 0 };
+    let mut parser =
+        Parser { pieces: pieces(source)?, at: 0, known, defined: Defined::new(), loops: 0, depth: 0 };
     let (nodes, end) = parser.list()?;
     match end {
         End::Source => {}
@@ -117,7 +118,9 @@ impl Parser<'_> {
                 Piece::Action(action, line) => (action, line),
             };
             let at_line = |e: Error| match e {
-                Error::Failed(text) if !text.starts_with("line ") => Error::new(format!("line {line}: {text}")),
+                Error::Failed(text) if !text.starts_with("line ") => {
+                    Error::new(format!("line {line}: {text}"))
+                }
                 e => e,
             };
             let words = tokens(action).map_err(at_line)?;
@@ -228,7 +231,8 @@ impl Parser<'_> {
     }
 
     fn range_pipe(&mut self, words: &[Token]) -> Result<Pipe, Error> {
-        if let [Token::Variable(key), Token::Comma, Token::Variable(item), Token::Declare, rest @ ..] = words {
+        if let [Token::Variable(key), Token::Comma, Token::Variable(item), Token::Declare, rest @ ..] = words
+        {
             let mut pipe = self.pipe(rest)?;
             pipe.set = vec![key.clone(), item.clone()];
             pipe.declares = true;

@@ -88,7 +88,9 @@ fn typed(value: &Value) -> String {
 fn one(verb: char, flags: &Flags, arg: &Value) -> String {
     let bad = || format!("%!{verb}({})", typed(arg));
     let text = match (verb, arg) {
-        ('v', Value::Float(v)) => signed(*v, flags, |v| flags.precision.map_or_else(|| plain(v), |p| general_with(v, p, false))),
+        ('v', Value::Float(v)) => {
+            signed(*v, flags, |v| flags.precision.map_or_else(|| plain(v), |p| general_with(v, p, false)))
+        }
         ('v', Value::Int(n)) => whole(*n, flags, |n| n.to_string()),
         ('v', Value::Text(s)) if flags.sharp => quoted(s),
         ('v', other) => other.to_string(),
@@ -99,9 +101,13 @@ fn one(verb: char, flags: &Flags, arg: &Value) -> String {
         ('o', Value::Int(n)) => whole(*n, flags, |n| format!("{n:o}")),
         ('x', Value::Int(n)) => whole(*n, flags, |n| format!("{}{n:x}", if flags.sharp { "0x" } else { "" })),
         ('X', Value::Int(n)) => whole(*n, flags, |n| format!("{}{n:X}", if flags.sharp { "0X" } else { "" })),
-        ('c', Value::Int(n)) => u32::try_from(*n).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string(),
+        ('c', Value::Int(n)) => {
+            u32::try_from(*n).ok().and_then(char::from_u32).unwrap_or('\u{fffd}').to_string()
+        }
         ('f' | 'F', Value::Float(v)) => signed(*v, flags, |v| fixed(v, flags.precision.unwrap_or(6))),
-        ('e' | 'E', Value::Float(v)) => signed(*v, flags, |v| exponent(v, flags.precision.unwrap_or(6), verb)),
+        ('e' | 'E', Value::Float(v)) => {
+            signed(*v, flags, |v| exponent(v, flags.precision.unwrap_or(6), verb))
+        }
         ('g' | 'G', Value::Float(v)) => signed(*v, flags, |v| match flags.precision {
             None => plain(v),
             Some(p) => general_with(v, p, verb == 'G'),
@@ -110,7 +116,9 @@ fn one(verb: char, flags: &Flags, arg: &Value) -> String {
         ('q', Value::Text(s)) => quoted(&clipped(s, flags)),
         ('x', Value::Text(s)) => s.bytes().map(|b| format!("{b:02x}")).collect(),
         ('X', Value::Text(s)) => s.bytes().map(|b| format!("{b:02X}")).collect(),
-        ('s', Value::Labels(_) | Value::Map(_) | Value::List(_) | Value::Time(_) | Value::Duration(_)) => arg.to_string(),
+        ('s', Value::Labels(_) | Value::Map(_) | Value::List(_) | Value::Time(_) | Value::Duration(_)) => {
+            arg.to_string()
+        }
         _ => return bad(),
     };
     padded(text, flags, matches!(arg, Value::Int(_) | Value::Float(_)))

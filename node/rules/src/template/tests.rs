@@ -29,7 +29,10 @@ fn templates_give_what_go_gives() {
         ("{{ humanizeDuration $value }}", "20m 34s"),
         ("{{ humanizePercentage 0.1234567 }}", "12.35%"),
         ("{{ 1435065584.128 | humanizeTimestamp }}", "2015-06-23 13:19:44.128 +0000 UTC"),
-        ("{{ printf \"%.2f\" $value }} {{ printf \"%5d|%-5s|%q\" 42 \"ab\" \"x\" }}", "1234.57    42|ab   |\"x\""),
+        (
+            "{{ printf \"%.2f\" $value }} {{ printf \"%5d|%-5s|%q\" 42 \"ab\" \"x\" }}",
+            "1234.57    42|ab   |\"x\"",
+        ),
         ("{{ printf \"%d %s\" $value 3 }}", "%!d(float64=1234.5678) %!s(int=3)"),
         ("{{ printf \"%v\" }} {{ printf \"x\" 1 }}", "%!v(MISSING) x%!(EXTRA int=1)"),
         ("{{ if gt $value 1000.0 }}high{{ else }}low{{ end }}", "high"),
@@ -43,19 +46,31 @@ fn templates_give_what_go_gives() {
         ("{{ query \"up\" | sortByLabel \"host\" | first | label \"host\" }}", "a"),
         ("{{ range $i, $s := query \"up\" }}{{ $i }}{{ $s.Value }} {{ end }}", "02 11 "),
         ("{{ (query \"up\" | first).Labels.host }}", "b"),
-        ("{{ range query \"up\" }}{{ if eq .Value 1.0 }}{{ continue }}{{ end }}{{ .Value }}{{ break }}{{ end }}", "2"),
+        (
+            "{{ range query \"up\" }}{{ if eq .Value 1.0 }}{{ continue }}{{ end }}{{ .Value }}{{ break }}{{ end }}",
+            "2",
+        ),
         ("a {{- /* gone */ -}} b", "ab"),
         ("a\n  {{- $x := 3 }}\n{{- $x = 4 }} {{ $x -}}   \nb", "a 4b"),
         ("{{ \"wOrLd\" | toUpper }} {{ toLower \"ABC\" }} {{ title \"a new day\" }}", "WORLD abc A New Day"),
         ("{{ reReplaceAll \"([a-z]+)-(\\\\d)\" \"$2:$1\" \"db-1 web-2\" }}", "1:db 2:web"),
         ("{{ match \"^db\" $labels.instance }} {{ match \"xyz\" $labels.instance }}", "true false"),
-        ("{{ stripPort $labels.instance }} {{ stripDomain $labels.instance }} {{ stripPort \"[::1]:80\" }}", "db-1.eu.example.com db-1:9100 ::1"),
+        (
+            "{{ stripPort $labels.instance }} {{ stripDomain $labels.instance }} {{ stripPort \"[::1]:80\" }}",
+            "db-1.eu.example.com db-1:9100 ::1",
+        ),
         ("{{ parseDuration \"1h30m\" }} {{ toDuration 90.5 }} {{ len \"abc\" }}", "5400 1m30.5s 3"),
         ("{{ graphLink \"up == 0\" }}", "/graph?g0.expr=up+%3D%3D+0&g0.tab=0"),
         ("{{ define \"t\" }}<{{ .arg0 }}{{ .arg1 }}>{{ end }}{{ template \"t\" (args 1 \"b\") }}", "<1b>"),
         ("{{ print 1 2 \"a\" 3 }} {{ html \"<a>\" }} {{ urlquery \"a b\" }}", "1 2a3 &lt;a&gt; a+b"),
-        ("{{ index $labels \"job\" }} {{ slice \"abcdef\" 1 3 }} {{ $labels }}", "node bc map[empty: instance:db-1.eu.example.com:9100 job:node]"),
-        ("{{ now }} {{ pathPrefix }} {{ 1e6 }} {{ 0x10 }} {{ 'a' }} {{ `raw\\n` }}", "1.700000000123e+09 /ui 1e+06 16 97 raw\\n"),
+        (
+            "{{ index $labels \"job\" }} {{ slice \"abcdef\" 1 3 }} {{ $labels }}",
+            "node bc map[empty: instance:db-1.eu.example.com:9100 job:node]",
+        ),
+        (
+            "{{ now }} {{ pathPrefix }} {{ 1e6 }} {{ 0x10 }} {{ 'a' }} {{ `raw\\n` }}",
+            "1.700000000123e+09 /ui 1e+06 16 97 raw\\n",
+        ),
     ];
     for (source, wanted) in cases {
         let template = Template::new(source).unwrap_or_else(|e| panic!("{source}: {e}"));
@@ -66,8 +81,21 @@ fn templates_give_what_go_gives() {
 #[test]
 fn what_is_no_template_is_refused_when_it_is_read() {
     let bad = [
-        "{{ $unknown }}", "{{ nofunction 1 }}", "{{ if true }}", "{{ end }}", "{{ else }}", "{{ $x := }}", "{{", "{{ \"a }}",
-        "{{ 1 | 2 }}", "{{ (1 }}", "{{ break }}", "{{ template \"none\" }}", "{{ range }}{{ end }}", "{{ 1x }}", "{{ ! }}",
+        "{{ $unknown }}",
+        "{{ nofunction 1 }}",
+        "{{ if true }}",
+        "{{ end }}",
+        "{{ else }}",
+        "{{ $x := }}",
+        "{{",
+        "{{ \"a }}",
+        "{{ 1 | 2 }}",
+        "{{ (1 }}",
+        "{{ break }}",
+        "{{ template \"none\" }}",
+        "{{ range }}{{ end }}",
+        "{{ 1x }}",
+        "{{ ! }}",
     ];
     for source in bad {
         assert!(Template::new(source).is_err(), "{source}");
@@ -90,14 +118,16 @@ fn what_fails_while_it_runs_says_why() {
         ("{{ define \"a\" }}{{ template \"a\" }}{{ end }}{{ template \"a\" }}", "maximum template depth"),
     ];
     for (source, wanted) in cases {
-        let said = Template::new(source).expect(source).expand(&data(), &answers()).expect_err(source).to_string();
+        let said =
+            Template::new(source).expect(source).expand(&data(), &answers()).expect_err(source).to_string();
         assert!(said.contains(wanted), "{source}: {said}");
     }
 }
 
 #[test]
 fn a_query_without_an_answer_is_named_to_be_asked() {
-    let template = Template::new("{{ query (printf \"up{job=%q}\" $labels.job) | first | value }}").expect("a template");
+    let template =
+        Template::new("{{ query (printf \"up{job=%q}\" $labels.job) | first | value }}").expect("a template");
     let mut answers = Answers::new();
     let Err(Error::Needs(query)) = template.expand(&data(), &answers) else { panic!("it asks") };
     assert_eq!(query, "up{job=\"node\"}");
@@ -111,7 +141,9 @@ fn numbers_are_shortened_as_prometheus_does() {
         let mut data = data();
         data.variables.insert("v".to_owned(), Value::Float(v));
         let source = format!("{{{{ {name} $v }}}}");
-        Template::with_variables(&source, &["v"]).and_then(|t| t.expand(&data, &Answers::new())).expect("a text")
+        Template::with_variables(&source, &["v"])
+            .and_then(|t| t.expand(&data, &Answers::new()))
+            .expect("a text")
     };
     let cases = [
         ("humanize", 0.0, "0"),

@@ -90,7 +90,10 @@ impl<'a> Run<'a> {
         let mut alerts: BTreeMap<i64, Vec<&AlertCase>> = BTreeMap::new();
         for case in &self.test.alert_rule_test {
             if case.alertname.is_empty() {
-                return Err(format!("an item under alert_rule_test misses required attribute alertname at eval_time {}", format_duration(length(case.eval_time.as_ref())?)));
+                return Err(format!(
+                    "an item under alert_rule_test misses required attribute alertname at eval_time {}",
+                    format_duration(length(case.eval_time.as_ref())?)
+                ));
             }
             alerts.entry(length(case.eval_time.as_ref())?).or_default().push(case);
         }
@@ -226,7 +229,13 @@ impl<'a> Run<'a> {
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         let same = got.len() == expected.len()
             && got.iter().zip(&expected).all(|(g, e)| g.0 == e.0 && self.is_same(&g.1, &e.1));
-        let text = || format!("{head},\n        exp: {}\n        got: {}", shown_samples(&expected), shown_samples(&got));
+        let text = || {
+            format!(
+                "{head},\n        exp: {}\n        got: {}",
+                shown_samples(&expected),
+                shown_samples(&got)
+            )
+        };
         Ok((!same).then(text))
     }
 
@@ -275,7 +284,11 @@ fn shown_alerts(alerts: &[Shown]) -> String {
         return "[]".to_owned();
     }
     let one = |(at, (labels, annotations)): (usize, &Shown)| {
-        format!("\n            {at}:\n              Labels:{}\n              Annotations:{}", pairs(labels), pairs(annotations))
+        format!(
+            "\n            {at}:\n              Labels:{}\n              Annotations:{}",
+            pairs(labels),
+            pairs(annotations)
+        )
     };
     format!("[{}\n            ]", alerts.iter().enumerate().map(one).collect::<String>())
 }
@@ -286,7 +299,9 @@ fn shown_samples(samples: &[(Labels, Point)]) -> String {
     }
     let one = |(labels, point): &(Labels, Point)| match point {
         Point::Float(v) => format!("{labels} {}", format_float(*v)),
-        Point::Histogram(h) => format!("{labels} histogram of {} with sum {}", format_float(h.count), format_float(h.sum)),
+        Point::Histogram(h) => {
+            format!("{labels} histogram of {} with sum {}", format_float(h.count), format_float(h.sum))
+        }
     };
     samples.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -357,7 +372,11 @@ tests:
 ";
         let found = failures(test);
         assert_eq!(found.len(), 3, "{found:#?}");
-        assert!(found[0].contains("name: wrong") && found[0].contains("exp:[]") && found[0].contains("severity=\"page\""));
+        assert!(
+            found[0].contains("name: wrong")
+                && found[0].contains("exp:[]")
+                && found[0].contains("severity=\"page\"")
+        );
         assert!(found[1].contains("exp: up{job=\"a\"} 1") && found[1].contains("got: up{job=\"a\"} 0"));
         assert!(found[2].contains("err: "), "{}", found[2]);
     }
@@ -365,7 +384,12 @@ tests:
     #[test]
     fn a_test_that_cannot_be_read_or_run_says_so() {
         assert!(parse("tests: [{nonsense: 1}]").is_err());
-        assert!(failures("tests: [{interval: 1m, input_series: [{series: 'up{', values: '1'}]}]")[0].contains("series"));
-        assert!(failures("tests: [{alert_rule_test: [{eval_time: 100y, alertname: A}]}]")[0].contains("at most"));
+        assert!(
+            failures("tests: [{interval: 1m, input_series: [{series: 'up{', values: '1'}]}]")[0]
+                .contains("series")
+        );
+        assert!(
+            failures("tests: [{alert_rule_test: [{eval_time: 100y, alertname: A}]}]")[0].contains("at most")
+        );
     }
 }

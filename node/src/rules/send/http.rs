@@ -47,7 +47,8 @@ impl Http {
             .body(Full::new(Bytes::from(body.to_string())))
             .map_err(|e| never(&e))?;
         let secret = |text: String| {
-            let mut value = HeaderValue::try_from(text).map_err(|_| never(&"a header has characters that none may have"))?;
+            let mut value = HeaderValue::try_from(text)
+                .map_err(|_| never(&"a header has characters that none may have"))?;
             value.set_sensitive(true);
             Ok::<_, Failure>(value)
         };
@@ -59,7 +60,10 @@ impl Http {
         if let Some(a) = &auth.authorization {
             headers.insert(AUTHORIZATION, secret(format!("{} {}", a.kind, a.credentials))?);
         } else if let Some(b) = &auth.basic_auth {
-            headers.insert(AUTHORIZATION, secret(format!("Basic {}", base64(format!("{}:{}", b.username, b.password).as_bytes())))?);
+            headers.insert(
+                AUTHORIZATION,
+                secret(format!("Basic {}", base64(format!("{}:{}", b.username, b.password).as_bytes())))?,
+            );
         }
         // the url may hold a secret: neither it nor the error's text, which has it, is told
         let response = self.0.request(request).await.map_err(|e| {
@@ -107,7 +111,8 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_standard() {
-        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("u:p", "dTpw")];
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("u:p", "dTpw")];
         for (text, wanted) in cases {
             assert_eq!(base64(text.as_bytes()), wanted);
         }

@@ -2,9 +2,9 @@ mod handle;
 
 pub use handle::Handle;
 
-use super::{Setup, Shard, Shards, actor::Args, actor::ShardActor};
+use super::{Error, Setup, Shard, Shards, actor::Args, actor::ShardActor};
 use plimsoll_model::ShardId;
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -13,6 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 const CRASHES: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
+/// As long as the disk is full.
+const FULL_PAUSE: Duration = Duration::from_secs(2);
 /// How long a replica may take to end its work.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -118,8 +120,27 @@ impl State {
         for (id, started) in futures::future::join_all(starts).await {
             match started {
                 Ok((actor, _)) => drop(self.running.insert(actor.get_id(), id)),
+                Err(e) if self.is_ruined(id, &e) => self.give_up(id, &e.to_string()),
                 Err(e) => self.crashed(me, id, &e.to_string()).await,
             }
+        }
+    }
+
+    /// Whether a replica failed to open by damage that its group can do without: with two others every acknowledged entry
+    /// is on one of them.
+    fn is_ruined(&self, id: ShardId, error: &SpawnErr) -> bool {
+        let SpawnErr::StartupFailed(cause) = error else { return false };
+        let damaged =
+            matches!(cause.downcast_ref(), Some(Error::Storage(plimsoll_storage::Error::Damaged(_))));
+        damaged && self.start.setup.cluster.place(id).0.len() > 2
+    }
+
+    /// Leaves it closed: the leader takes it out of the group, then it is deleted and made anew.
+    fn give_up(&self, id: ShardId, error: &str) {
+        tracing::error!(shard = %id, error, "this copy is damaged; it is made anew from the other nodes");
+        metrics::counter!("plimsoll_ruined_replicas_total").increment(1);
+        if let Some(shard) = self.start.shards.local(id) {
+            shard.give_up();
         }
     }
 
@@ -147,6 +168,11 @@ impl State {
             && let Err(e) = live.group.shutdown().await
         {
             tracing::warn!(shard = %id, error = %e, "the raft group did not end in good order");
+        }
+        if self.start.setup.disk.check_writable().is_err() {
+            // no crash loop: it ends when there is room again
+            drop(me.send_after(FULL_PAUSE, move || Msg::Restart(id)));
+            return;
         }
         let now = Instant::now();
         self.crashes.push((now, id));

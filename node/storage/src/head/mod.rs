@@ -11,14 +11,17 @@ mod append;
 pub(crate) mod chunk;
 pub(crate) mod column;
 mod freeze;
+mod increase;
 pub(crate) mod late;
 
 pub(crate) use append::Outcome;
 pub(crate) use freeze::Frozen;
+pub(crate) use increase::Counted;
 
 use crate::bucket::{Bucket, LastBucket};
 use crate::codec::open::Open;
 use crate::disk::state::Runs;
+use crate::increases::Accounts;
 use crate::index::RefMap;
 use chunk::{Chunk, OpenHistograms, Sealer};
 use late::LateSamples;
@@ -46,6 +49,8 @@ pub(crate) type Active = BTreeMap<Bucket, RoaringBitmap>;
 pub(crate) struct Head {
     pub(crate) series: RefMap<Series>,
     pub(crate) late: HashMap<SeriesRef, LateSamples>,
+    /// Totals of series whose senders do not add up.
+    pub(crate) increases: Accounts,
     pub(crate) active: Active,
     /// The part of `active` that no checkpoint has written.
     pub(crate) fresh: Active,
@@ -83,6 +88,7 @@ impl Default for Head {
         Self {
             series: RefMap::default(),
             late: HashMap::new(),
+            increases: Accounts::default(),
             active: Active::new(),
             fresh: Active::new(),
             undated: RoaringBitmap::new(),
@@ -151,6 +157,7 @@ impl Head {
         for r in gone.iter().map(SeriesRef) {
             self.series.remove(r);
             self.late.remove(&r);
+            self.increases.remove(r);
         }
         if self.runs.keys().next().is_some_and(|b| *b < first) {
             let mut runs = (*self.runs).clone();

@@ -110,6 +110,11 @@ impl Shard {
         if self.damage.rows() == 0 { 0 } else { self.damaged().len() as u64 }
     }
 
+    /// Whether only a whole copy of another replica undoes what is damaged; cheap when nothing is.
+    pub fn must_be_replaced(&self) -> bool {
+        self.damage.rows() > 0 && self.damaged().iter().any(|range| range.repair == Repair::Replace)
+    }
+
     fn describe(&self, key: &[u8], missed: bool) -> Option<DamagedRange> {
         let (bucket, id) = keys::parse(key)?;
         if bucket == keys::NO_DAY {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod damage;
+mod increases;
 mod journeys;
 mod model;
 mod together;
