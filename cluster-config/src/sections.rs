@@ -189,6 +189,23 @@ section! {
 }
 
 section! {
+    /// What the cluster fetches metrics from.
+    Scrape = "scrape" {
+        /// File with `scrape_configs` as Prometheus has them. The node hands its content to the cluster, whose nodes share
+        /// the targets; a changed file is taken up within seconds. Files that it names must lie on every node.
+        config_file: Option<PathBuf> = None,
+        /// Whether the cluster scrapes its own nodes, as job `plimsoll`.
+        own_nodes: bool = true,
+        /// How often the cluster scrapes its own nodes.
+        own_interval: Period = Period::seconds(15),
+        /// Largest body of a target after decompression, where its job sets no smaller `body_size_limit`.
+        body: Size = Size::mib(64),
+        /// Bytes of all bodies on their way to this node; a scrape that finds no room fails, and says so.
+        in_flight_bytes: Size = Size::mib(128),
+    }
+}
+
+section! {
     /// Recording and alerting rules, and how alerts reach people.
     Rules = "rules" {
         /// Rule files in Prometheus' format; `*` stands for any characters of a file's name. Read again when they change. The
@@ -208,23 +225,6 @@ section! {
         /// Program with its arguments that receivers with `exec_configs` run, with the message on its standard input. It can
         /// be named here and nowhere else.
         exec: Vec<String> = Vec::new(),
-    }
-}
-
-section! {
-    /// What the cluster fetches metrics from.
-    Scrape = "scrape" {
-        /// File with `scrape_configs` as Prometheus has them. The node hands its content to the cluster, whose nodes share
-        /// the targets; a changed file is taken up within seconds. Files that it names must lie on every node.
-        config_file: Option<PathBuf> = None,
-        /// Whether the cluster scrapes its own nodes, as job `plimsoll`.
-        own_nodes: bool = true,
-        /// How often the cluster scrapes its own nodes.
-        own_interval: Period = Period::seconds(15),
-        /// Largest body of a target after decompression, where its job sets no smaller `body_size_limit`.
-        body: Size = Size::mib(64),
-        /// Bytes of all bodies on their way to this node; a scrape that finds no room fails, and says so.
-        in_flight_bytes: Size = Size::mib(128),
     }
 }
 

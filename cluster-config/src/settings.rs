@@ -27,10 +27,10 @@ pub struct Settings {
     pub otlp: Otlp,
     /// `[query]`
     pub query: Query,
-    /// `[rules]`
-    pub rules: Rules,
     /// `[scrape]`
     pub scrape: Scrape,
+    /// `[rules]`
+    pub rules: Rules,
     /// `[tls]`
     pub tls: Tls,
     /// `[access]`
@@ -68,8 +68,8 @@ impl Settings {
             Ingest::KEYS,
             Otlp::KEYS,
             Query::KEYS,
-            Rules::KEYS,
             Scrape::KEYS,
+            Rules::KEYS,
             Tls::KEYS,
             Access::KEYS,
             Log::KEYS,
@@ -97,8 +97,8 @@ impl Settings {
             "ingest" => self.ingest.show(key.name),
             "otlp" => self.otlp.show(key.name),
             "query" => self.query.show(key.name),
-            "rules" => self.rules.show(key.name),
             "scrape" => self.scrape.show(key.name),
+            "rules" => self.rules.show(key.name),
             "tls" => self.tls.show(key.name),
             "access" => self.access.show(key.name),
             _ => self.log.show(key.name),
@@ -118,8 +118,8 @@ impl Settings {
             "ingest" => self.ingest.set(key.name, &given),
             "otlp" => self.otlp.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
-            "rules" => self.rules.set(key.name, &given),
             "scrape" => self.scrape.set(key.name, &given),
+            "rules" => self.rules.set(key.name, &given),
             "tls" => self.tls.set(key.name, &given),
             "access" => self.access.set(key.name, &given),
             _ => self.log.set(key.name, &given),

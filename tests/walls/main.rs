@@ -23,7 +23,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
     ("plimsoll-scrape", &["plimsoll-model", "plimsoll-proto"]),
     // The settings and the rules are for its command line alone (`config check`, `rules test`), which is a feature that the library does without.
-    ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config", "plimsoll-scrape"]),
+    (
+        "plimsoll-client",
+        &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config", "plimsoll-scrape", "plimsoll-rules"],
+    ),
     (
         "plimsoll-node",
         &[
@@ -32,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-cluster-config",
             "plimsoll-storage",
             "plimsoll-promql",
+            "plimsoll-rules",
             "plimsoll-ownership",
             "plimsoll-consensus",
             "plimsoll-scrape",

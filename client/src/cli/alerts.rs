@@ -177,7 +177,9 @@ async fn expire(global: &Global, id: &str) -> Outcome {
     let found = match fits.as_slice() {
         [one] => one,
         [] => {
-            return Err(Problem::fail(format!("no silence begins with {id}")).next("plimsoll alerts silences"));
+            return Err(
+                Problem::fail(format!("no silence begins with {id}")).next("plimsoll alerts silences")
+            );
         }
         _ => {
             return Err(

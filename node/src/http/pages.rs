@@ -1,4 +1,4 @@
-//! Small answers: health.
+//! Small answers: whether the node lives and is ready.
 
 use super::AppState;
 use axum::extract::State;

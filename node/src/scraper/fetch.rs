@@ -20,6 +20,8 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a connection may rest between two scrapes, as in Prometheus.
 const IDLE: Duration = Duration::from_secs(300);
+/// Connections that rest a host: as in Prometheus; many targets may lie behind one address.
+const IDLE_CONNECTIONS: usize = 1000;
 const CONNECT: Duration = Duration::from_secs(10);
 const REDIRECTS: usize = 10;
 
@@ -241,7 +243,7 @@ fn ready(http: &HttpClient) -> Result<Ready, String> {
     let pool = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(1)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .build(connector);
     let mut headers = HeaderMap::new();
     for (name, value) in &http.headers {
