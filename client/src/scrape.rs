@@ -107,7 +107,12 @@ impl Client {
         &self,
         job: Option<&str>,
     ) -> Result<Reported<(Vec<ScrapeTarget>, BTreeMap<String, u64>)>, Error> {
-        let job = job.map(|job| format!("?scrapePool={}", escape(job))).unwrap_or_default();
+        let job = job.map(|job| {
+            let mut pool = "?scrapePool=".to_owned();
+            escape(&mut pool, job);
+            pool
+        });
+        let job = job.unwrap_or_default();
         let answer: Reported<Targets> = self.ask(&Request::get(format!("/api/v1/targets{job}"))).await?;
         let Reported { data, warnings, infos } = answer;
         Ok(Reported { data: (data.active_targets, data.dropped_target_counts), warnings, infos })

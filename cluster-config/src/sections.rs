@@ -206,6 +206,29 @@ section! {
 }
 
 section! {
+    /// Recording and alerting rules, and how alerts reach people.
+    Rules = "rules" {
+        /// Rule files in Prometheus' format; `*` stands for any characters of a file's name. Read again when they change. The
+        /// groups are kept in the cluster, so one node that has the files is enough.
+        files: Vec<String> = Vec::new(),
+        /// How often a group is evaluated that says nothing of it; the same as Prometheus.
+        evaluation_interval: Period = Period::minutes(1),
+        /// How far in the past rules look, for samples that come late.
+        query_offset: Period = Period::seconds(0),
+        /// Where people reach the cluster; alerts link to it.
+        external_url: Option<String> = None,
+        /// Labels of every alert that leaves the cluster, each as `name=value`.
+        external_labels: Vec<String> = Vec::new(),
+        /// File with routes and receivers of alerts in Alertmanager's format; read again when it changes. Without it what was
+        /// put by the API holds.
+        notifications: Option<PathBuf> = None,
+        /// Program with its arguments that receivers with `exec_configs` run, with the message on its standard input. It can
+        /// be named here and nowhere else.
+        exec: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
     /// Certificates: who the node says it is, and which other nodes it believes. PEM files; changed files are taken
     /// up within seconds, without a restart.
     Tls = "tls" {

@@ -4,7 +4,7 @@ use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
 use crate::sections::{
-    Access, Cluster, Ingest, Log, Node, Otlp, Query, Scrape, Section, Shards, Storage, Tls,
+    Access, Cluster, Ingest, Log, Node, Otlp, Query, Rules, Scrape, Section, Shards, Storage, Tls,
 };
 use crate::setting::Key;
 use crate::suggest;
@@ -29,6 +29,8 @@ pub struct Settings {
     pub query: Query,
     /// `[scrape]`
     pub scrape: Scrape,
+    /// `[rules]`
+    pub rules: Rules,
     /// `[tls]`
     pub tls: Tls,
     /// `[access]`
@@ -67,6 +69,7 @@ impl Settings {
             Otlp::KEYS,
             Query::KEYS,
             Scrape::KEYS,
+            Rules::KEYS,
             Tls::KEYS,
             Access::KEYS,
             Log::KEYS,
@@ -95,6 +98,7 @@ impl Settings {
             "otlp" => self.otlp.show(key.name),
             "query" => self.query.show(key.name),
             "scrape" => self.scrape.show(key.name),
+            "rules" => self.rules.show(key.name),
             "tls" => self.tls.show(key.name),
             "access" => self.access.show(key.name),
             _ => self.log.show(key.name),
@@ -115,6 +119,7 @@ impl Settings {
             "otlp" => self.otlp.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
             "scrape" => self.scrape.set(key.name, &given),
+            "rules" => self.rules.set(key.name, &given),
             "tls" => self.tls.set(key.name, &given),
             "access" => self.access.set(key.name, &given),
             _ => self.log.set(key.name, &given),

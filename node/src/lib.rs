@@ -17,10 +17,12 @@
 //! Modules in that order; [`access`] stands at the door of both ways, [`boot`] starts all and stops it in reverse.
 //! Somebody who looks on: [`http`] → [`hub`] (one evaluation a step for all) → [`query`].
 //!
+//! [`agents`] makes canonical series and their cost of what agents send.
 //! [`telemetry`] stands beside: what the node tells about itself. [`demo`] runs several nodes as processes and is no
-//! part of one. [`backup`] makes files of a cluster, and a data folder of them.
+//! part of one. [`backup`] makes files of a cluster, and a data folder of them. [`retention`] says what goes and when.
 
 pub mod access;
+pub mod agents;
 pub mod aggregator;
 pub mod analytics;
 pub mod backup;
@@ -35,6 +37,8 @@ pub mod peer;
 pub mod placement;
 pub mod query;
 pub mod repair;
+pub mod retention;
+pub mod rules;
 pub mod scraper;
 pub mod shard;
 pub mod telemetry;

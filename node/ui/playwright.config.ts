@@ -11,8 +11,8 @@ export default defineConfig({
     workers: 1,
     fullyParallel: false,
     retries: 0,
-    timeout: 90_000,
-    expect: { timeout: 20_000 },
+    timeout: 180_000,
+    expect: { timeout: 30_000 },
     reporter: [['list']],
     use: {
         viewport: { width: 1440, height: 900 },

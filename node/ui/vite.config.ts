@@ -15,5 +15,6 @@ export default defineConfig({
         chunkSizeWarningLimit: 700,
     },
     server: { proxy: { '/api': node, '/-': node } },
+    preview: { proxy: { '/api': node, '/-': node } },
     test: { include: ['tests/unit/**/*.test.ts'] },
 } as Parameters<typeof defineConfig>[0]);

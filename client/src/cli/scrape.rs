@@ -177,19 +177,19 @@ impl Targets {
             if self.down && target.health != "down" {
                 continue;
             }
-            let text = Cell::text;
+            let text = |text: &str| Cell::text(text);
             let labels: Vec<String> =
                 target.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
             let row = vec![
                 text(&target.scrape_pool),
                 text(target.labels.get("instance").map_or("", String::as_str)),
                 text(&target.health),
-                text(target.node.map(|n| n.to_string()).unwrap_or_default()),
+                text(&target.node.map(|n| n.to_string()).unwrap_or_default()),
                 Cell::count(target.samples),
                 Cell::shown(target.last_scrape_duration, format!("{:.3}", target.last_scrape_duration)),
                 text(&target.last_scrape),
                 text(&target.scrape_url),
-                text(labels.join(", ")),
+                text(&labels.join(", ")),
                 text(&target.last_error),
             ];
             l.push(row, json!(target));

@@ -6,13 +6,16 @@
 //! Does not own: where samples come from ([`plimsoll_promql::Source`]), the clock (moments are arguments), delivery.
 
 pub mod anomaly;
+pub mod forecast;
 pub mod increase;
 mod period;
 pub mod render;
 pub mod report;
-pub mod robust;
+mod robust;
+pub mod schedule;
 mod sum;
 pub mod time;
+pub mod watch;
 
 pub use period::{Compare, Error as PeriodError, LONGEST_MS, Period};
 pub use sum::Sum;

@@ -22,14 +22,15 @@ pub fn median(values: &mut [f64]) -> f64 {
 }
 
 /// The standard deviation that normal values with this spread around 0 would have: from the median of their sizes, or
-/// from the size that 95 of 100 do not reach where that says more, as it does with heavy tails.
+/// from the size that 80 of 100 do not reach where that says more, as it does with heavy tails. A fifth of the values may be
+/// outliers.
 pub fn spread(errors: &mut [f64]) -> f64 {
     errors.iter_mut().for_each(|e| *e = e.abs());
     let middle = 1.4826 * median(errors);
     if errors.len() < 40 {
         return middle;
     }
-    middle.max(quantile(errors, 0.95) / 1.96)
+    middle.max(quantile(errors, 0.8) / 1.2816)
 }
 
 #[cfg(test)]

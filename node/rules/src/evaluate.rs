@@ -163,7 +163,7 @@ impl State {
     pub fn advance(
         &mut self,
         compiled: &Compiled,
-        group: &str,
+        owner: &series::Owner,
         limit: u64,
         at: Timestamp,
         outcome: Outcome,
@@ -181,7 +181,7 @@ impl State {
                     self.alerts.clear();
                     return Err(format!("exceeded limit of {limit} with {active} alerts"));
                 }
-                let series = series::of_alerts(&self.alerts, group);
+                let series = series::of_alerts(&self.alerts, owner);
                 series.into_iter().map(|(labels, v)| (labels, Point::Float(v))).collect()
             }
         };
@@ -225,7 +225,7 @@ mod tests {
         let mut state = State::default();
         let mut run = |series: Vec<Series>, limit| {
             let recorded = Outcome::Recorded(compiled.record(series)?);
-            state.advance(&compiled, "g", limit, 0, recorded).map(|w| shown(&w))
+            state.advance(&compiled, &series::Owner::default(), limit, 0, recorded).map(|w| shown(&w))
         };
         let up = |i: &str| series(&[("__name__", "up"), ("i", i), ("drop", "y")], 1.0);
         assert_eq!(
@@ -251,7 +251,9 @@ mod tests {
         let mut run = |at, series: &[Series], limit| {
             let held =
                 compiled.held(series, at, &Around::default(), &Answers::new()).map_err(|e| e.to_string())?;
-            state.advance(&compiled, "g", limit, at, Outcome::Held(held)).map(|w| shown(&w))
+            state
+                .advance(&compiled, &series::Owner::default(), limit, at, Outcome::Held(held))
+                .map(|w| shown(&w))
         };
         let x = series(&[("__name__", "x"), ("i", "a")], 5.0);
         let labels = "alertname=\"A\", alertstate=\"STATE\", i=\"a\", sev=\"A\"";

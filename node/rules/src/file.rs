@@ -38,7 +38,8 @@ impl std::fmt::Display for Problem {
 pub struct Error(pub Vec<Problem>);
 
 impl Error {
-    fn one(text: impl Into<String>) -> Self {
+    /// A problem of the whole file.
+    pub(crate) fn whole(text: impl Into<String>) -> Self {
         Self(vec![Problem { line: 0, text: text.into() }])
     }
 }
@@ -78,7 +79,7 @@ struct RawRule {
 /// Reads YAML; what is not known is refused.
 pub(crate) fn read_yaml<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     if text.len() > FILE_BYTES {
-        return Err(Error::one(format!(
+        return Err(Error::whole(format!(
             "{} bytes are more than the {FILE_BYTES} that a file may have",
             text.len()
         )));
@@ -110,7 +111,7 @@ pub fn parse_group(text: &str) -> Result<Group, Error> {
     };
     match (found.pop(), found.pop()) {
         (Some(group), None) => Ok(group),
-        _ => Err(Error::one("this should be one group")),
+        _ => Err(Error::whole("this should be one group")),
     }
 }
 
@@ -118,7 +119,7 @@ fn groups(raw: Vec<RawGroup>) -> Result<Vec<Group>, Error> {
     let mut problems = Vec::new();
     let mut out: Vec<Group> = Vec::new();
     if raw.len() > GROUPS {
-        return Err(Error::one(format!(
+        return Err(Error::whole(format!(
             "{} groups are more than the {GROUPS} that a file may have",
             raw.len()
         )));
@@ -189,7 +190,7 @@ fn read_rule(
         problems
             .push(Problem { line, text: format!("group \"{group}\", rule {number}, \"{shown}\": {text}") })
     };
-    let mut length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
+    let length = |key: &str, text: &Option<String>, problem: &mut dyn FnMut(String)| {
         let Some(text) = text else { return 0 };
         parse_duration(text).unwrap_or_else(|| {
             problem(format!("{key}: not a valid duration string: \"{text}\""));

@@ -12,8 +12,11 @@
 pub mod alert;
 pub mod evaluate;
 pub mod file;
+pub mod lint;
+pub mod notify;
 pub mod reads;
 pub mod rule;
 pub mod schedule;
 pub mod series;
 pub mod template;
+pub mod unit;

@@ -66,6 +66,11 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/rules", READ),
     ("/api/v1/alerts", READ),
     ("/api/v1/alertmanagers", READ),
+    ("/api/v1/rules/groups/{name}", ADMIN),
+    ("/api/v1/silences", READ),
+    ("/api/v1/silences/{id}", READ),
+    ("/api/v1/notifications", READ),
+    ("/api/v1/notifications/config", ADMIN),
     ("/api/v1/export", READ),
     ("/api/v1/status", READ),
     ("/api/v1/status/buildinfo", READ),
@@ -80,11 +85,33 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/dashboards/{id}", READ),
     ("/api/v1/dashboards/import", ADMIN),
     ("/api/v1/reports/{kind}", READ),
+    ("/api/v1/reports/schedules", ADMIN),
+    ("/api/v1/reports/schedules/{name}", ADMIN),
+    ("/api/v1/anomalies", READ),
+    ("/api/v1/anomalies/watches", ADMIN),
+    ("/api/v1/anomalies/watches/{name}", ADMIN),
+    ("/api/v1/forecast", READ),
+    ("/plimsoll.v1.Report/{*rest}", READ),
+    ("/api/v1/agents/mapping", READ),
+    ("/api/v1/agents/mapping/check", READ),
+    ("/api/v1/agents/mapping/current", ADMIN),
+    ("/api/v1/agents/status", READ),
+    ("/api/v1/agents/cost", READ),
+    ("/api/v1/agents/rework", ADMIN),
+    ("/api/v1/prices", READ),
+    ("/api/v1/prices/check", READ),
+    ("/api/v1/prices/current", ADMIN),
+    ("/api/v1/budgets", READ),
+    ("/api/v1/budgets/{name}", ADMIN),
     ("/plimsoll.v1.Query/{*rest}", READ),
     ("/api/v1/admin/checkpoint", ADMIN),
     ("/api/v1/admin/compact", ADMIN),
     ("/api/v1/admin/replica", ADMIN),
     ("/api/v1/admin/scrub", ADMIN),
+    ("/api/v1/admin/retention", ADMIN),
+    ("/api/v1/admin/retention/dry_run", ADMIN),
+    ("/api/v1/admin/tsdb/delete_series", ADMIN),
+    ("/api/v1/admin/deletions", ADMIN),
     ("/api/v1/backup/shards", ADMIN),
     ("/api/v1/backup/shard/{number}", ADMIN),
     ("/api/v1/tokens", ADMIN),
@@ -106,7 +133,7 @@ pub const ROUTES: &[(&str, Need)] = &[
 ];
 
 /// Paths that anybody who may read can get, and only admins can change: other methods than GET and HEAD.
-const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/dashboards/{id}"];
+const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/dashboards/{id}", "/api/v1/silences", "/api/v1/silences/{id}"];
 
 impl Role {
     /// Whether a token with this role may do what needs `needed`.

@@ -21,6 +21,9 @@ pub enum Error {
         "the report was not ready within query.timeout ({0}): choose a shorter period or narrow the series down"
     )]
     Late(String),
+    /// Something could not be written or sent.
+    #[error("{0}")]
+    Write(String),
     /// A change was not confirmed.
     #[error("the change was not confirmed, it may or may not hold: {0}")]
     Change(crate::cluster::Error),
@@ -36,7 +39,7 @@ impl Error {
                 query::Kind::Internal => Fault::Ours,
                 _ => Fault::Moment,
             },
-            Self::Late(_) | Self::Change(_) => Fault::Moment,
+            Self::Late(_) | Self::Write(_) | Self::Change(_) => Fault::Moment,
         }
     }
 }

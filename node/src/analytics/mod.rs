@@ -4,11 +4,20 @@
 //! what is done once in the cluster.
 //! Does not own: the arithmetic and the words (`plimsoll-analytics`), status codes (`http`).
 
+pub mod anomalies;
+mod ask;
 mod checks;
+mod deliver;
+mod documents;
 mod error;
+mod found;
 mod reports;
+pub mod schedules;
 
+pub use deliver::{Channel, Delivery};
+pub use documents::Run;
 pub use error::Error;
+pub use found::Anomaly;
 pub use reports::Wanted;
 
 use crate::peer::Report as NodeReport;

@@ -24,6 +24,8 @@ pub struct NodeDoor {
     pub metadata: Arc<Metadata>,
     /// What is scraped here.
     pub scraper: Scraper,
+    /// Rules and alerts.
+    pub rules: crate::rules::Rules,
     /// Whether the disk takes more.
     pub disk: Health,
     /// Turns true when the node ends.
@@ -68,6 +70,7 @@ impl Handler for NodeDoor {
                     let metric = std::str::from_utf8(&body).ok().filter(|name| !name.is_empty());
                     Ok(serde_json::to_vec(&self.scraper.metadata(metric)).unwrap_or_default().into())
                 }
+                Kind::Rules => self.rules.answer(&body).await,
                 Kind::Join | Kind::Change => self.shards.cluster().handle(kind, body).await,
                 Kind::Raft if carries_entries(&body) && body.len() > SMALL_BYTES => {
                     // a leader must not fill a disk that is full; votes, heartbeats and members go on

@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
+use crate::agents::{Agents, Store};
 use crate::analytics::{self, Analytics};
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
@@ -14,6 +15,8 @@ use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
 use crate::repair;
+use crate::retention::{self, Retention};
+use crate::rules::{self, Rules as RuleGroups};
 use crate::scraper::Scraper;
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
@@ -91,6 +94,7 @@ impl Node {
             sizes: parking_lot::Mutex::default(),
         };
         let report: Arc<dyn Fn() -> Report + Send + Sync> = Arc::new(move || reporter.report());
+        let retention = Retention::new(cluster.clone(), millis(settings.storage.retention.duration()));
         let setup = Setup {
             cluster: cluster.clone(),
             database: database.clone(),
@@ -99,7 +103,7 @@ impl Node {
             disk: disk.clone(),
             founding: founding.clone(),
             may_lead,
-            retention_ms: millis(settings.storage.retention.duration()),
+            retention: retention.clone(),
             checkpoint_interval: settings.storage.checkpoint_interval.duration(),
             head_bytes: settings.storage.head.bytes() as usize / usize::from(cluster.shard_count()).max(1),
             expire_interval: Duration::from_secs(600),
@@ -109,8 +113,16 @@ impl Node {
         };
         let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender.clone()).await?;
         let guards = (access.clone(), disk.clone());
-        let app = assemble(&settings, (&database, &log), guards, &shards, report.clone(), recorder, started)
-            .await?;
+        let app = assemble(
+            &settings,
+            (&database, &log),
+            guards,
+            (&shards, &retention),
+            report.clone(),
+            recorder,
+            started,
+        )
+        .await?;
         if let Some(saved) = database.get(METADATA_KEY)? {
             app.metadata.load(&saved);
         }
@@ -125,6 +137,7 @@ impl Node {
             shards: shards.clone(),
             metadata,
             scraper: app.scraper.clone(),
+            rules: app.rules.clone(),
             disk,
             stopping: stopping.clone(),
             report: report.clone(),
@@ -145,9 +158,15 @@ impl Node {
             );
         }
         tasks.push(tokio::spawn(replicas.keep()));
+        tasks.push(tokio::spawn(retention::keep(shards.clone())));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
+        tasks.push(tokio::spawn(rules::keep(app.rules.clone())));
+        tasks.push(tokio::spawn(app.agents.clone().keep()));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
+        tasks.push(tokio::spawn(analytics::anomalies::keep(app.analytics.clone(), app.collector.clone())));
+        let data = folder.path().to_owned();
+        tasks.push(tokio::spawn(analytics::schedules::keep(app.analytics.clone(), data)));
         let placement = placement::Args {
             shards,
             replace_after: settings.cluster.replace_after.duration(),
@@ -330,7 +349,7 @@ async fn assemble(
     settings: &Settings,
     (database, log): (&Arc<plimsoll_storage::Database>, &Log),
     (access, disk): (Access, disk::Health),
-    shards: &Shards,
+    (shards, retention): (&Shards, &Retention),
     report: Arc<dyn Fn() -> Report + Send + Sync>,
     recorder: metrics_exporter_prometheus::PrometheusHandle,
     started: Instant,
@@ -348,7 +367,7 @@ async fn assemble(
     let rules = Rules {
         limits,
         seed: rand::random(),
-        retention_ms,
+        retention: retention.clone(),
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
         otlp: super::otlp::options(&settings.otlp),
@@ -373,12 +392,20 @@ async fn assemble(
         retention_ms,
         report: report.clone(),
     });
+    let rules = RuleGroups::new(settings.rules.clone(), shards.clone(), queries.clone(), collector.clone());
+    let agents = Agents::new(Store {
+        shards: shards.clone(),
+        queries: queries.clone(),
+        collector: collector.clone(),
+        retention_ms: millis(settings.storage.retention.duration()),
+    });
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
         log: log.clone(),
         cluster: shards.cluster().clone(),
         shards: shards.clone(),
+        retention: retention.clone(),
         report,
         disk,
         access,
@@ -386,6 +413,8 @@ async fn assemble(
         queries,
         scraper,
         analytics,
+        rules,
+        agents,
         metadata,
         recorder,
         started,

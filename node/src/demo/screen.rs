@@ -134,7 +134,7 @@ pub fn greeting(urls: &[String], agents: u32, own_port: bool) -> String {
         "
 Plimsoll demo: {nodes}, {agents} agent loops and this host, live. Stop with Ctrl-C.
 
-  start page   {url}/
+  web page     {url}/
   PromQL API   {url}/api/v1/query?query=active_loops
   own metrics  {url}/metrics
 "

@@ -1,6 +1,7 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
 use crate::access::Access;
+use crate::agents::Agents;
 use crate::analytics::Analytics;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
@@ -8,6 +9,7 @@ use crate::disk::Health;
 use crate::hub::Hub;
 use crate::peer::Report;
 use crate::query::{Answers, Consistency, FanOut, Part, Queries, Question};
+use crate::retention::Retention;
 use crate::scraper::Scraper;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
@@ -51,6 +53,8 @@ pub struct Parts {
     pub cluster: Cluster,
     /// The shards.
     pub shards: Shards,
+    /// How long samples are kept.
+    pub retention: Retention,
     /// What this node says of itself.
     pub report: Arc<dyn Fn() -> Report + Send + Sync>,
     /// Whether the disk takes more.
@@ -65,6 +69,10 @@ pub struct Parts {
     pub scraper: Scraper,
     /// Reports, anomalies, forecasts.
     pub analytics: Analytics,
+    /// Rules and alerts.
+    pub rules: crate::rules::Rules,
+    /// Telemetry of agents.
+    pub agents: Agents,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.

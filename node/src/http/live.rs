@@ -19,11 +19,13 @@ use plimsoll_promql::Value;
 use serde_json::json;
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a stream may be silent; proxies close quiet connections after 30 to 60 s.
 const SILENCE: Duration = Duration::from_secs(15);
-/// Seconds between two values where nobody says.
+/// How long a stream may last; then its token is looked at anew.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// Milliseconds between two values where nobody says.
 const STEP_MS: i64 = 5000;
 
 /// The route.
@@ -56,20 +58,28 @@ async fn live(State(app): State<AppState>, params: Params) -> Result<Response, A
         ));
     }
     let viewer = hub.join(wish).await?;
-    let stream = futures::stream::unfold(Some(viewer), |viewer| async move {
-        let (message, viewer) = next(viewer?).await;
+    let until = Instant::now() + LONGEST;
+    let stream = futures::stream::unfold(Some(viewer), move |viewer| async move {
+        let (message, viewer) = next(viewer?, until).await;
         Some((Ok::<Bytes, Infallible>(message), viewer))
     });
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-async fn next(mut viewer: Viewer) -> (Bytes, Option<Viewer>) {
+async fn next(mut viewer: Viewer, until: Instant) -> (Bytes, Option<Viewer>) {
+    if Instant::now() >= until {
+        return (end("a stream lasts an hour: ask again"), None);
+    }
     match tokio::time::timeout(SILENCE, viewer.next()).await {
         Ok(Some(message)) => (message, Some(viewer)),
-        Ok(None) => (event("end", |out| write!(out, "{}", json!({"reason": viewer.reason()}))), None),
+        Ok(None) => (end(viewer.reason()), None),
         Err(_) => (Bytes::from_static(b": still here\n\n"), Some(viewer)),
     }
+}
+
+fn end(reason: &str) -> Bytes {
+    event("end", |out| write!(out, "{}", json!({"reason": reason})))
 }
 
 fn unavailable(text: impl Into<String>) -> ApiError {

@@ -55,7 +55,7 @@ fn wanted(kind: Kind, params: &Params) -> Result<Wanted, ApiError> {
 }
 
 /// The conditions of a selector without a name.
-pub(super) fn matchers(text: Option<&str>) -> Result<Vec<Matcher>, ApiError> {
+pub fn matchers(text: Option<&str>) -> Result<Vec<Matcher>, ApiError> {
     let Some(text) = text else { return Ok(Vec::new()) };
     plimsoll_promql::parse_selector(text)
         .map_err(|e| ApiError::bad_data(format!("match is a selector such as {{team=\"a\"}}: {e}")))

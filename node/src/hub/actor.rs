@@ -27,6 +27,8 @@ pub(super) struct State {
     topics: HashMap<Key, Topic>,
     pages: HashMap<Wish, Page>,
     next_id: u64,
+    /// The last second that was looked at.
+    last_ms: i64,
     /// Steps whose evaluation is under way.
     running: HashSet<i64>,
 }
@@ -45,6 +47,7 @@ impl Actor for HubActor {
             topics: HashMap::new(),
             pages: HashMap::new(),
             next_id: 1,
+            last_ms: crate::now_ms(),
             running: HashSet::new(),
         })
     }
@@ -57,7 +60,7 @@ impl Actor for HubActor {
             }
             Msg::Second => {
                 me.send_after(to_next_second(), || Msg::Second);
-                state.second(&me, crate::now_ms().div_euclid(1000) * 1000);
+                state.second(&me, crate::now_ms());
             }
             Msg::Filled(answers) => state.filled(answers),
             Msg::Evaluated { step_ms, at_ms, answers } => state.evaluated(step_ms, at_ms, answers),
@@ -115,15 +118,19 @@ impl State {
     fn second(&mut self, me: &ActorRef<Msg>, now_ms: i64) {
         self.close_empty();
         let steps: HashSet<i64> = self.pages.keys().map(|wish| wish.step_ms).collect();
-        for step_ms in steps.into_iter().filter(|step| now_ms % step == 0) {
+        // on a busy machine a second may be skipped; a step that began meanwhile is due all the same
+        let began = |step: &i64| now_ms.div_euclid(*step) > self.last_ms.div_euclid(*step);
+        for step_ms in steps.into_iter().filter(began) {
             if !self.running.insert(step_ms) {
                 metrics::counter!("plimsoll_live_skipped_steps_total").increment(1);
                 continue;
             }
+            let at_ms = now_ms.div_euclid(step_ms) * step_ms;
             let due = self.topics.iter().filter(|(key, topic)| key.step_ms == step_ms && topic.filled);
             let keys = due.map(|(key, _)| key.clone()).collect();
-            tokio::spawn(evaluate(self.evaluate.clone(), step_ms, now_ms, keys, me.clone()));
+            tokio::spawn(evaluate(self.evaluate.clone(), step_ms, at_ms, keys, me.clone()));
         }
+        self.last_ms = self.last_ms.max(now_ms);
     }
 
     /// Forgets the pages that nobody looks at, and what only they showed.

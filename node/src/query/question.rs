@@ -42,6 +42,8 @@ pub enum Question {
     Cardinality(u64),
     /// What counters grew by, exactly.
     Increase(Box<Ask>),
+    /// What each of these deletions would hit, as their bytes.
+    WouldDelete(Vec<Vec<u8>>),
 }
 
 /// The answer of one shard.
@@ -57,6 +59,8 @@ pub enum Part {
     Cardinality(Counts),
     /// To [`Question::Increase`].
     Increase(Vec<Group>),
+    /// To [`Question::WouldDelete`]: series and bytes.
+    WouldDelete(Vec<(u64, u64)>),
 }
 
 /// `plimsoll_storage::Cardinality` between nodes.
@@ -192,6 +196,14 @@ impl Question {
                 Ok(Part::Cardinality(shard.cardinality(each).into()))
             }
             Self::Increase(ask) => Ok(Part::Increase(increase(&ShardSource(shard.clone()), ask, budget)?)),
+            Self::WouldDelete(deletions) => {
+                let text = || "a deletion that this version of plimsoll cannot read".to_owned();
+                let weigh = |bytes: &Vec<u8>| match plimsoll_storage::Deletion::decode(bytes) {
+                    Some(deletion) => Ok(shard.would_delete(&deletion)?),
+                    None => Err(Trouble::Final { kind: Kind::BadData, text: text() }),
+                };
+                Ok(Part::WouldDelete(deletions.iter().map(weigh).collect::<Result<_, _>>()?))
+            }
         }
     }
 }

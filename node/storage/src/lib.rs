@@ -25,7 +25,7 @@ pub use error::Error;
 pub use head::Counters;
 pub use select::Selection;
 pub use shard::{
-    Applied, AppliedError, Cardinality, Checkpoint, Compacted, DamagedKind, DamagedRange, Digest, Expired,
-    Forgotten, Repair, Scrubbed, Shard, Statistics,
+    Applied, AppliedError, Cardinality, Checkpoint, Compacted, DamagedKind, DamagedRange, Deleted, Deletion,
+    Digest, Expired, Forgotten, MOST_TOMBSTONES, Repair, Scrubbed, Shard, Statistics,
 };
 pub use transfer::{ShardSnapshot, Staged};

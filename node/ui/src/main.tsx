@@ -12,3 +12,12 @@ if (root) {
     root.textContent = '';
     render(<App />, root);
 }
+
+// After an upgrade of the node, a page that was open before asks for parts that are no more: it is loaded anew, once.
+const RELOADED = 'plimsoll.reloaded';
+addEventListener('vite:preloadError', (event) => {
+    if (Date.now() - Number(sessionStorage.getItem(RELOADED) ?? 0) < 60_000) return;
+    sessionStorage.setItem(RELOADED, String(Date.now()));
+    event.preventDefault();
+    location.reload();
+});

@@ -1,5 +1,7 @@
 //! `plimsoll report`: what agents did, used and cost.
 
+mod schedule;
+
 use super::exit::{Exit, Problem};
 use super::output::{Format, say};
 use super::units::{moment, now};
@@ -32,6 +34,9 @@ pub enum Report {
     /// Whether nodes, shards, loops and prices are well; exit code 4 when something is bad.
     #[command(after_help = EXAMPLES)]
     Health(About),
+    /// Send reports by themselves.
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
 }
 
 /// What a report is about.
@@ -62,6 +67,7 @@ impl Report {
             Self::Tools(about) => ("tools", about),
             Self::Errors(about) => ("errors", about),
             Self::Health(about) => ("health", about),
+            Self::Schedule(schedule) => return schedule.run(global).await,
         };
         let client = global.client()?;
         let options = about.options()?;

@@ -110,9 +110,10 @@ impl Costs {
             cache_ttl: get("cache_ttl"),
         };
         for (at, amount) in steps {
-            match book.price(asked, *at) {
-                Some(price) => drop(costs.priced.insert(*at, price.times(*amount))),
-                None => drop(costs.unpriced.insert(*at, *amount)),
+            if let Some(price) = book.price(asked, *at) {
+                costs.priced.insert(*at, price.times(*amount));
+            } else {
+                costs.unpriced.insert(*at, *amount);
             }
         }
         costs

@@ -15,6 +15,8 @@ const TRIALS: usize = 48;
 const BETTER: f64 = 0.95;
 /// Local errors are trusted as much as the overall ones when there are so many of them.
 const LOCAL: f64 = 30.0;
+/// Fewer points than these are no pattern.
+const LEAST_CYCLE: i64 = 4;
 /// Least relative error that is assumed: a series that never moved may move a little.
 const LEAST_SPREAD: f64 = 0.01;
 
@@ -66,10 +68,15 @@ pub(crate) struct Fit {
 /// The value that is usual for `slot`, transformed: the median of the same slot and its neighbours in past cycles,
 /// or of the past day where nothing repeats. NaN where the past says nothing.
 pub(crate) fn usual(grid: &Grid, transform: &Transform, season: Season, slot: i64) -> f64 {
-    let mut past = Vec::with_capacity(128);
+    usual_as_of(grid, transform, season, slot, slot)
+}
+
+/// The same, as it was known when `now` was the next slot.
+pub(crate) fn usual_as_of(grid: &Grid, transform: &Transform, season: Season, slot: i64, now: i64) -> f64 {
+    let mut past = Vec::with_capacity(64);
     let mut take = |slot: i64| {
         let v = grid.at(slot);
-        if !v.is_nan() {
+        if !v.is_nan() && slot < now {
             past.push(transform.apply(v));
         }
     };
@@ -78,21 +85,31 @@ pub(crate) fn usual(grid: &Grid, transform: &Transform, season: Season, slot: i6
         Season::Weekly => (grid.slots_in(7 * DAY_MS), WEEKS),
         Season::None | Season::Auto => {
             let day = grid.slots_in(DAY_MS).min(grid.slots().end - grid.slots().start);
-            // many points say no more than a hundred of them
-            let stride = (day / 96).max(1);
-            (1..=day / stride).for_each(|back| take(slot - back * stride));
+            // many points say little more than some of them
+            let stride = (day / 32).max(1);
+            (1..=day / stride).for_each(|back| take(slot.min(now) - back * stride));
             return median(&mut past);
         }
     };
-    for back in 1..=cycles {
+    if cycle < LEAST_CYCLE {
+        return f64::NAN;
+    }
+    // whole cycles back to the last one that is known
+    let slot = slot - ((slot - now).max(0) + cycle - 1) / cycle * cycle;
+    for back in i64::from(slot >= now)..=cycles {
         (-1..=1).for_each(|beside| take(slot - back * cycle + beside));
     }
     median(&mut past)
 }
 
+/// How much closer to linear than to logarithmic values are taken: by ratio, in between, and by difference, as counts of
+/// few events want it.
+const SCALES: [f64; 2] = [4.0, 30.0];
+
 /// Errors that a season would have made, by slot; and the persistence they were made with.
 struct Trial {
     season: Season,
+    transform: Transform,
     persistence: f64,
     errors: Vec<(i64, f64)>,
 }
@@ -117,7 +134,15 @@ impl Fit {
                 best = Some(trial);
             }
         }
-        let Trial { season, persistence, errors } = best?;
+        let mut best = best?;
+        let logarithmic = transform;
+        for scale in SCALES {
+            let other = Trial::of(grid, &logarithmic.scaled(scale), best.season);
+            if let Some(other) = other.filter(|other| other.sharpness(grid) < best.sharpness(grid)) {
+                best = other;
+            }
+        }
+        let Trial { season, transform, persistence, errors } = best;
         let mut all: Vec<f64> = errors.iter().map(|(_, e)| *e).collect();
         let spread = self::spread(&mut all).max(LEAST_SPREAD);
         let mut hours = vec![Vec::new(); 24];
@@ -165,7 +190,19 @@ impl Trial {
         let errors = of_late(&differences, grid.slots_in(HOUR_MS))
             .map(|(slot, difference, late)| (slot, difference - persistence * late))
             .collect();
-        Some(Self { season, persistence, errors })
+        Some(Self { season, transform: *transform, persistence, errors })
+    }
+
+    /// How wide bands would have been, as the mean of the logarithms of their widths: less is sharper.
+    fn sharpness(&self, grid: &Grid) -> f64 {
+        let mut all: Vec<f64> = self.errors.iter().map(|(_, e)| *e).collect();
+        let reach = 3.0 * spread(&mut all).max(LEAST_SPREAD);
+        let width = |(slot, error): &(i64, f64)| {
+            let expected = self.transform.apply(grid.at(*slot)) - error;
+            let (low, high) = (self.transform.undo(expected - reach), self.transform.undo(expected + reach));
+            (high - low).max(f64::MIN_POSITIVE).ln()
+        };
+        self.errors.iter().map(width).sum::<f64>() / self.errors.len() as f64
     }
 
     fn size(&self, from: i64) -> f64 {

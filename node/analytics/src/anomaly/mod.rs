@@ -18,7 +18,7 @@ pub use grid::Grid;
 pub use model::{Model, Settings, Verdict};
 pub use transform::Transform;
 
-pub(crate) use fit::{Fit, usual};
+pub(crate) use fit::{Fit, usual, usual_as_of};
 
 /// Distance of the points of the long past.
 pub const COARSE_MS: i64 = 15 * 60_000;

@@ -1,6 +1,6 @@
 use crate::robust::quantile;
 
-/// asinh, scaled: linear for values much smaller than the usual ones, logarithmic for larger ones, and the sign stays.
+/// asinh, scaled: linear for values smaller than the scale, logarithmic for larger ones, and the sign stays.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transform {
     scale: f64,
@@ -9,13 +9,18 @@ pub struct Transform {
 }
 
 impl Transform {
-    /// For values like these.
+    /// For values like these, mostly logarithmic.
     pub fn of(values: impl Iterator<Item = f64>) -> Self {
         let all: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         let positive = all.iter().all(|v| *v >= 0.0);
         let mut sizes: Vec<f64> = all.iter().map(|v| v.abs()).filter(|v| *v > 0.0).collect();
         let scale = quantile(&mut sizes, 0.25);
         Self { scale: if scale.is_finite() && scale > 0.0 { scale } else { 1.0 }, positive }
+    }
+
+    /// The same, closer to linear by `factor`.
+    pub fn scaled(self, factor: f64) -> Self {
+        Self { scale: self.scale * factor, ..self }
     }
 
     /// Into the space of the model.

@@ -143,6 +143,7 @@ impl Score {
         if self.events == 0 { 1.0 } else { f64::from(self.found) / f64::from(self.events) }
     }
 
+    #[allow(dead_code, reason = "the example shows it")]
     pub fn quiet_beyond(&self) -> f64 {
         f64::from(self.beyond) / f64::from(self.quiet.max(1))
     }

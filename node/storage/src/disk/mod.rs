@@ -15,6 +15,7 @@ pub(crate) mod shards;
 pub(crate) mod state;
 pub(crate) mod superchunk;
 pub(crate) mod tables;
+pub(crate) mod tombstones;
 
 /// Why a stored value cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use crate::disk::frame::Unpacker;
 use crate::disk::keys::{self, Place, RunId};
 use crate::disk::state::Run;
 use crate::disk::superchunk::Superchunk;
+use crate::disk::tombstones::Tombstones;
 use plimsoll_model::{SeriesRef, TimeRange, Timestamp};
+use roaring::RoaringBitmap;
 use rocksdb::DBRawIteratorWithThreadMode;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,13 +28,21 @@ pub(crate) struct DiskReader<'a> {
     blocks: HashMap<(Bucket, RunId, u32), Option<ColumnBlock>>,
     columns: HashMap<(Bucket, RunId, u32), Arc<Vec<Timestamp>>>,
     unpacker: Unpacker,
+    /// What was deleted from the run that is being read.
+    deleted: Vec<(RoaringBitmap, TimeRange)>,
+    tombstones: Arc<Tombstones>,
     /// Rows that were left out because they are damaged.
     pub(crate) damaged: u64,
 }
 
 impl<'a> DiskReader<'a> {
     /// A reader of the series `wanted`, which are ascending.
-    pub(crate) fn new(shard: &'a Shard, snapshot: &'a Snapshot, wanted: &'a [Place]) -> Self {
+    pub(crate) fn new(
+        shard: &'a Shard,
+        snapshot: &'a Snapshot,
+        tombstones: Arc<Tombstones>,
+        wanted: &'a [Place],
+    ) -> Self {
         let mut numbers: Vec<_> = wanted.iter().enumerate().map(|(i, p)| (p.series, i)).collect();
         numbers.sort_unstable();
         Self {
@@ -44,6 +54,8 @@ impl<'a> DiskReader<'a> {
             blocks: HashMap::new(),
             columns: HashMap::new(),
             unpacker: Unpacker::default(),
+            deleted: Vec::new(),
+            tombstones,
             damaged: 0,
         }
     }
@@ -60,6 +72,9 @@ impl<'a> DiskReader<'a> {
         if self.wanted.is_empty() || !run.range.overlaps(&range) {
             return;
         }
+        self.deleted.clear();
+        let tombstones = self.tombstones.of(bucket, run.id).filter(|t| t.range.overlaps(&run.range));
+        self.deleted.extend(tombstones.map(|t| (t.refs.clone(), t.range)));
         let mut cursor = self.cursor.take().unwrap_or_else(|| {
             let options = self.snapshot.options();
             self.snapshot.db.rocks.raw_iterator_cf_opt(self.shard.rows(), options)
@@ -133,11 +148,17 @@ impl<'a> DiskReader<'a> {
                 return false;
             }
             match Part::decode(times, slot.histogram, payload, &mut assembler.scratch) {
-                Some(part) => parts[self.numbers[found].1].push(part),
+                Some(part) => parts[self.numbers[found].1].extend(self.left_of(part, slot.series)),
                 None => return false,
             }
         }
         true
+    }
+
+    /// What deletions have left of a part.
+    fn left_of(&self, part: Part, series: SeriesRef) -> Option<Part> {
+        let mut hit = self.deleted.iter().filter(|(refs, _)| refs.contains(series.0));
+        hit.try_fold(part, |part, (_, range)| part.without(*range))
     }
 
     /// A timestamp column; `None` when its block is damaged or has expired meanwhile.

@@ -4,6 +4,7 @@ use crate::bucket::Bucket;
 use crate::codec::open;
 use crate::disk::keys::Place;
 use crate::disk::state::Run;
+use crate::disk::tombstones::Tombstones;
 use crate::head::chunk::{Chunk, OpenHistograms};
 use crate::head::late::LateSamples;
 use crate::head::{Frozen, Head, Series};
@@ -26,6 +27,7 @@ pub struct Selection {
     fresh: Vec<Option<Box<Fresh>>>,
     frozen: Option<Arc<Frozen>>,
     runs: Vec<(Bucket, Run)>,
+    tombstones: Arc<Tombstones>,
     damaged: AtomicU64,
     /// Keeps pair ids from being given out again.
     _pin: Arc<()>,
@@ -72,6 +74,7 @@ impl Shard {
             snapshot: Snapshot::new(self.db.clone()),
             frozen: head.frozen.clone(),
             runs: runs_in(&head, range),
+            tombstones: head.tombstones.clone(),
             shard: self.clone(),
             range,
             places,
@@ -147,7 +150,7 @@ impl Selection {
         let wanted = &self.places[which.clone()];
         let mut assembler = Assembler::default();
         let mut parts: Vec<Vec<Part>> = wanted.iter().map(|_| Vec::new()).collect();
-        let mut disk = DiskReader::new(&self.shard, &self.snapshot, wanted);
+        let mut disk = DiskReader::new(&self.shard, &self.snapshot, self.tombstones.clone(), wanted);
         for (bucket, run) in &self.runs {
             disk.read_run(*bucket, run, self.range, &mut assembler, &mut parts);
         }

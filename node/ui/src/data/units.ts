@@ -58,7 +58,7 @@ export function format(v: number | null | undefined, unit: Unit = ''): string {
         case 'percent100': return `${digits(v)} %`;
         case 'usd': return dollars(v);
         case 'usd/h': return `${dollars(v)}/h`;
-        case 'count': return Math.abs(v) >= 1e4 ? scaled(v, SI, '') : trim(v.toFixed(Number.isInteger(v) ? 0 : 2));
+        case 'count': return Math.abs(v) >= 1e4 ? scaled(v, SI, '') : trim(v.toFixed(Number.isInteger(v) || Math.abs(v) >= 100 ? 0 : 2));
         case 'time': return new Date(v * 1000).toLocaleString();
         case '': case 'short': return scaled(v, SI, '');
         default: return unit.startsWith('/') ? `${scaled(v, SI, '')}${unit}` : `${scaled(v, SI, '')} ${unit}`;
@@ -67,9 +67,12 @@ export function format(v: number | null | undefined, unit: Unit = ''): string {
 
 /** Labels of an axis: as many digits as tell neighbours apart, and the unit of the largest for all. */
 export function axisLabels(values: ReadonlyArray<number>, unit: Unit): string[] {
-    const texts = values.map((v) => format(v, unit));
+    const texts = values.map((v) => short(format(v, unit)));
     return new Set(texts).size === texts.length ? texts : values.map((v) => longer(v, unit));
 }
+
+/** Cents of whole dollars say nothing beside one another. */
+const short = (text: string) => (text.startsWith('$') || text.startsWith('−$') ? text.replace(/\.00(?=\/|$)/, '') : text);
 
 function longer(v: number, unit: Unit): string {
     if (unit === 'percent') return `${trim((v * 100).toFixed(3))} %`;

@@ -36,7 +36,7 @@ export function Alerts() {
             </Top>
             <div class="page stack">
                 {!alerts.data ? <Pending waiting={alerts.waiting} error={alerts.error} /> : all.length === 0 ? (
-                    <Card><Empty title={words ? 'No alert has these labels' : 'Nothing fires and nothing is pending'} run={words ? undefined : 'plimsoll rules list'} /></Card>
+                    <Card><Empty title={words ? 'No alert has these labels' : 'Nothing fires and nothing is pending'} run={words ? undefined : 'plimsoll rules list'}>{words ? undefined : 'The rules that could fire:'}</Empty></Card>
                 ) : (
                     <Card>{[...firing, ...others].map((a) => <One alert={a} silence={silenced.data ? () => setMaking(a.labels) : undefined} muted={active.some((s) => matches(s.matchers, a.labels))} key={seriesText(a.labels)} />)}</Card>
                 )}

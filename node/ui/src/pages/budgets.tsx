@@ -26,7 +26,7 @@ export function Budgets() {
             <Top title="Budgets" sub="Spending against limits" />
             <div class="page">
                 {!data && error?.status !== 404 ? <Pending waiting={waiting} error={error} /> : all.length === 0 ? (
-                    <Empty title="No budget yet" run={'plimsoll budget set agents --limit 500 --period month'}>A budget is a limit in dollars for a period. It becomes series and alerts.</Empty>
+                    <Empty title="No budget yet" run={'plimsoll budget set all --limit 500 --period month'}>A budget is a limit in dollars for a period. It becomes series and alerts.</Empty>
                 ) : (
                     <div style={{ display: 'grid', gap: '10px', gridTemplateColumns: 'repeat(auto-fill, minmax(min(330px, 100%), 1fr))' }}>{all.map((b) => <One budget={b} key={b.name} />)}</div>
                 )}

@@ -2,6 +2,7 @@
 
 import { get } from '../api/client';
 import { useCall } from '../api/use';
+import { flat, type Item, unitOf } from '../data/report';
 import { resolve } from '../data/time';
 import { format } from '../data/units';
 import { type ColumnOf, Card, Empty, Pending, Table } from '../shell/parts';
@@ -11,8 +12,6 @@ import { place, tune } from '../shell/state';
 import { Top } from '../shell/top';
 
 const KINDS = [['loops', 'Loops'], ['tokens', 'Tokens'], ['tools', 'Tools'], ['errors', 'Errors']] as const;
-
-type Item = Record<string, unknown>;
 
 interface ReportTable {
     name: string;
@@ -56,7 +55,8 @@ export function Reports() {
     );
 }
 
-function Part({ table }: { table: ReportTable }) {
+function Part({ table: raw }: { table: ReportTable }) {
+    const table = { ...raw, rows: raw.rows.map(flat), total: raw.total && flat(raw.total) };
     const names = [...new Set(table.rows.flatMap((r) => Object.keys(r)))].filter((n) => n !== 'compare' && !table.keys.includes(n));
     const columns: ColumnOf<Item>[] = [
         ...table.keys.map((k): ColumnOf<Item> => ({ title: words(k), cell: (r) => String(r[k] ?? ''), by: (r) => String(r[k] ?? '') })),
@@ -78,14 +78,4 @@ function Figure({ row, name }: { row: Item; name: string }) {
     return <>{format(value, unitOf(name))}{typeof percent === 'number' && <span class="faint"> {percent > 0 ? '+' : ''}{format(percent, 'percent100')}</span>}</>;
 }
 
-/** The unit that the name of a figure ends in. */
-export function unitOf(name: string): string {
-    if (/(_s|_seconds|^median|^p\d\d?|^mean)$/.test(name)) return 's';
-    if (/usd|cost/.test(name)) return 'usd';
-    if (/bytes/.test(name)) return 'bytes';
-    if (/(rate|ratio|share)$/.test(name)) return 'percent';
-    if (/percent/.test(name)) return 'percent100';
-    return 'count';
-}
-
-const words = (name: string) => name.replace(/_(seconds|usd|s)$/, '').replace(/_/g, ' ');
+const words = (name: string) => name.replace(/^tokens\./, '').replace(/_(seconds|usd|s)$/, '').replace(/_/g, ' ');

@@ -27,6 +27,8 @@ export interface LinesProps {
     sync?: string;
 }
 
+/** Steps of an axis of bytes: 1024 and its halves, so that labels are round. */
+const POWERS = Array.from({ length: 60 }, (_, i) => 2 ** i);
 /** Lines that are drawn; the legend offers the others. */
 const MOST_DRAWN = 120;
 
@@ -159,8 +161,8 @@ function optionsOf(props: LinesProps, columns: Column[], every: Column[], at: HT
         axes: bare
             ? [{ show: false }, { show: false }]
             : [
-                  { ...axis, size: 26, gap: 4, space: 70, values: (_, splits) => splits.map((s) => timeLabel(s, splits)) },
-                  { ...axis, size: (u, values) => axisWidth(u, values), gap: 6, space: 34, values: (_, splits) => axisLabels(splits, unit) },
+                  { ...axis, size: 22, gap: 3, space: 70, values: (_, splits) => splits.map((s) => timeLabel(s, splits)) },
+                  { ...axis, size: (u, values) => axisWidth(u, values), incrs: unit.startsWith('bytes') ? POWERS : undefined, gap: 6, space: 34, values: (_, splits) => axisLabels(splits, unit) },
               ],
         series: [{}, ...series],
         plugins: bare ? [] : [tips(columns, every, unit, kind === 'stacked'), lines(props.thresholds ?? [], color)],

@@ -20,8 +20,9 @@ export function PanelView({ panel, context }: { panel: Panel; context: Context }
     const place = { gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` };
     const tall = h >= 6;
     const flush = panel.kind === 'table';
+    const small = panel.kind === 'stat' && w <= 6;
     return (
-        <section class={`panel ${tall ? 'tall' : ''} ${flush ? 'flush' : ''}`} style={place} aria-label={panel.title}>
+        <section class={`panel ${tall ? 'tall' : ''} ${flush ? 'flush' : ''} ${small ? 'small' : ''}`} style={place} aria-label={panel.title}>
             <header>
                 <h3 class="clip" title={panel.description || panel.title}>{panel.title}</h3>
                 <span class="tools"><ExploreLink panel={panel} context={context} /></span>
@@ -88,7 +89,7 @@ function Shown({ panel, frame, data, context }: { panel: Panel; frame: Frame; da
 
 function Stat({ panel, frame, data }: { panel: Panel; frame: Frame; data: PanelData }) {
     const several = frame.columns.length > 1;
-    const tall = panel.at.h >= 4;
+    const tall = panel.at.h >= 3;
     const columns = useMemo(() => frame.columns.slice(0, 8), [frame]);
     if (several) {
         return (

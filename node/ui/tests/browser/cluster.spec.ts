@@ -2,7 +2,7 @@ import { expect } from '@playwright/test';
 import { open, order, test } from './page';
 
 test('a killed node is seen on the map, the overview goes on, and the node comes back', async ({ page, context }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(240_000);
     test.skip(process.env.PLIMSOLL_DEMO === undefined, 'needs a demo of its own');
     await open(page, 'cluster', 'Cluster');
     await expect(page.locator('.node-card.good')).toHaveCount(3);

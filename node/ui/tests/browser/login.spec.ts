@@ -17,7 +17,7 @@ test('a node with tokens asks for one, keeps it in the tab, and sends it with th
             writeFileSync(config, `[access]\ntokens = true\nroot_token_file = ${JSON.stringify(file)}\n`);
             return ['start', '--config', config, '--data-dir', join(folder, 'data'), '--listen', `127.0.0.1:${port}`];
         },
-        { PLIMSOLL_NODE__SELF_METRICS: '1s' },
+        { PLIMSOLL_SCRAPE__OWN_INTERVAL: '1s' },
     );
     try {
         await until(`a node\n${node.log()}`, async () => (await fetch(`${url}/-/ready`)).ok);

@@ -22,7 +22,7 @@ test('every page opens and names itself', async ({ page }) => {
 });
 
 test('no panel of a built-in dashboard fails', async ({ page }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(400_000);
     const list = (await (await fetch(`${url()}/api/v1/dashboards`)).json()) as { data: Array<{ id: string; title: string; panels: number }> };
     expect(list.data.length).toBeGreaterThanOrEqual(10);
     for (const { id, title, panels } of list.data) {

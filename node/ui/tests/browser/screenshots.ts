@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, type Page, test } from '@playwright/test';
 import { open } from './page';
 
-const OUT = join(import.meta.dirname, '../../../../docs/screenshots');
+const OUT = process.env.SCREENSHOTS ?? join(import.meta.dirname, '../../../../docs/screenshots');
 mkdirSync(OUT, { recursive: true });
 
 async function shot(page: Page, name: string): Promise<void> {

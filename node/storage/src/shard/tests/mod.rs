@@ -2,6 +2,7 @@
 
 mod backup;
 mod damage;
+mod delete;
 mod increases;
 mod journeys;
 mod model;

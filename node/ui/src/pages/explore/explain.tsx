@@ -21,11 +21,17 @@ export function Explain({ expr }: { expr: string }) {
         <div class="stack">
             {tree.data ? <div class="tree"><Branch node={tree.data} /></div> : <Pending waiting={tree.waiting} error={tree.error} />}
             {own.length === 0 ? <p class="faint">This query is not among the slow ones that this node remembers (100 ms and longer).</p> : (
-                <p>Slow {own.length} times on this node: {own.slice(0, 5).map((s) => `${format(s.seconds, 's')} ${ago(s.ended_ms / 1000, Date.now() / 1000)}`).join(', ')}.</p>
+                <p>Slow {own.length === 1 ? 'once' : `${own.length} times`} on this node: {own.slice(0, 5).map((s) => `${format(s.seconds, 's')} ${ago(s.ended_ms / 1000, Date.now() / 1000)}`).join(', ')}.</p>
             )}
         </div>
     );
 }
+
+/** The tree's words as people say them. */
+const WORDS: Record<string, string> = {
+    numberLiteral: 'number', stringLiteral: 'text', vectorSelector: 'series', matrixSelector: 'samples', binaryExpr: 'operator',
+    unaryExpr: 'sign', call: 'function', aggregation: 'aggregate', subquery: 'subquery', parenExpr: 'brackets',
+};
 
 const INNER = ['expr', 'lhs', 'rhs', 'param', 'args'];
 
@@ -36,7 +42,7 @@ function Branch({ node }: { node: Tree }) {
     });
     return (
         <div class="branch">
-            <div class="row"><b>{node.type}</b><code>{detail(node)}</code></div>
+            <div class="row"><b>{WORDS[node.type] ?? node.type}</b><code>{detail(node)}</code></div>
             {children.length > 0 && <div class="inner">{children.map((c, i) => <Branch node={c} key={i} />)}</div>}
         </div>
     );
