@@ -5,7 +5,8 @@
 //! # The modules, in reading order
 //!
 //! A question: [`Client`] (`client`) → `query` (parameters, paths) → `transport` (one request to whichever node
-//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer` and `status` (JSON as types). Upkeep: `admin`, `cluster`, `token`,
+//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer`, `status` and `report` (JSON as types). Upkeep: `admin`, `cluster`, `token`,
+//! answers) → `nodes` (whose turn it is; `discover` keeps it up to date) → `answer` and `status` (JSON as types). Upkeep: `admin`, `agents`, `cluster`, `token`,
 //! `backup`. Streams of lines: `export`, `import`. A sample: [`Writer`]
 //! (`writer`): `lane` → `remote_write` → `deliver` → `transport`, by way of `spill` while no node takes it. The same
 //! over gRPC: `grpc`. A metric: [`Registry`] (`registry`), filled by the program, by `agent`, `system` or `recorder` →
@@ -15,6 +16,8 @@
 
 mod admin;
 mod agent;
+mod agents;
+mod anomaly;
 mod answer;
 mod backup;
 #[cfg(feature = "cli")]
@@ -23,6 +26,7 @@ mod client;
 mod cluster;
 mod collector;
 mod connector;
+mod dashboard;
 mod discover;
 mod encode;
 mod error;
@@ -35,22 +39,35 @@ mod query;
 #[cfg(feature = "metrics")]
 mod recorder;
 mod registry;
+mod report;
+mod retention;
 mod retry;
+mod rules;
+mod scrape;
 mod spill;
 mod status;
 #[cfg(feature = "system")]
 mod system;
 mod token;
 mod transport;
+mod webhook;
 mod writer;
 
 pub use admin::{Compacted, Queries, Query};
 pub use agent::{LlmCall, LoopExecution, LoopGuard, LoopNames, LoopStatus, Tokens, ToolCall};
+pub use agents::{
+    AgentMapping, AgentSource, AgentStatus, Budget, BudgetGroup, CostQuestion, PriceBook, PriceRow,
+    TokenCost, TokenCostGroup,
+};
+pub use anomaly::{
+    Anomalies, Anomaly, ForecastPoint, Forecasts, Schedule, ScheduleRun, SeriesForecast, Watch,
+};
 pub use answer::{Answer, Bucket, Data, HistogramValue, InstantSeries, RangeSeries, Value};
 pub use backup::{BackupInfo, Pieces};
 pub use client::{Client, ClientBuilder, Reported};
 pub use cluster::{Cluster, ClusterNode, ClusterShard, LogEntry, Move, Rebalance};
 pub use collector::{Collector, CollectorBuilder};
+pub use dashboard::{Dashboard, DashboardImport, ImportedDashboard, LeftOut};
 pub use error::{Error, Outcome};
 pub use export::Export;
 pub use grpc::{Block, Blocks, GrpcClient};
@@ -63,13 +80,18 @@ pub use registry::{
     Buckets, Combine, Counter, DURATION_BUCKETS, Gauge, Histogram, OTHER, OVERFLOW_LABEL, Registry,
     RegistryError, Rule, Summary, SummaryOptions,
 };
+pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportTable, TokenUsage};
+pub use retention::{DeletionJob, Retention, RetentionEffect, RetentionRule, WouldDelete};
 pub use retry::{Backoff, parse_retry_after};
+pub use rules::{ActiveAlert, RuleGroup, RuleState, Silence, SilenceMatcher, SilenceStatus};
+pub use scrape::{ScrapeApplied, ScrapeDocument, ScrapeTarget};
 pub use spill::{Spill, SpillError, SpillTotals};
 pub use status::{
     BuildInfo, Cardinality, ClusterStatus, IngestStatus, LabelCardinality, Metadata, MetricCardinality,
     NodeStatus, PairCardinality, QueriesStatus, ShardStatus, Status, StorageStatus,
 };
 pub use token::{NewToken, Token};
+pub use webhook::post;
 pub use writer::{Counters, Lost, PushError, Sample, SampleValue, Writer, WriterBuilder, Written};
 
 pub use plimsoll_model as model;

@@ -27,7 +27,8 @@ pub use effective::Effective;
 pub use error::{Error, Origin, Problem};
 pub use load::LoadArgs;
 pub use sections::{
-    Access, Cluster, Ingest, Log, LogFormat, LogLevel, Node, Otlp, OtlpNames, Query, Shards, Storage, Tls,
+    Access, Cluster, Ingest, Log, LogFormat, LogLevel, Node, Otlp, OtlpNames, Query, Rules, Scrape, Shards,
+    Storage, Tls,
 };
 pub use setting::Key;
 pub use settings::Settings;

@@ -189,6 +189,46 @@ section! {
 }
 
 section! {
+    /// What the cluster fetches metrics from.
+    Scrape = "scrape" {
+        /// File with `scrape_configs` as Prometheus has them. The node hands its content to the cluster, whose nodes share
+        /// the targets; a changed file is taken up within seconds. Files that it names must lie on every node.
+        config_file: Option<PathBuf> = None,
+        /// Whether the cluster scrapes its own nodes, as job `plimsoll`.
+        own_nodes: bool = true,
+        /// How often the cluster scrapes its own nodes.
+        own_interval: Period = Period::seconds(15),
+        /// Largest body of a target after decompression, where its job sets no smaller `body_size_limit`.
+        body: Size = Size::mib(64),
+        /// Bytes of all bodies on their way to this node; a scrape that finds no room fails, and says so.
+        in_flight_bytes: Size = Size::mib(128),
+    }
+}
+
+section! {
+    /// Recording and alerting rules, and how alerts reach people.
+    Rules = "rules" {
+        /// Rule files in Prometheus' format; `*` stands for any characters of a file's name. Read again when they change. The
+        /// groups are kept in the cluster, so one node that has the files is enough.
+        files: Vec<String> = Vec::new(),
+        /// How often a group is evaluated that says nothing of it; the same as Prometheus.
+        evaluation_interval: Period = Period::minutes(1),
+        /// How far in the past rules look, for samples that come late.
+        query_offset: Period = Period::seconds(0),
+        /// Where people reach the cluster; alerts link to it.
+        external_url: Option<String> = None,
+        /// Labels of every alert that leaves the cluster, each as `name=value`.
+        external_labels: Vec<String> = Vec::new(),
+        /// File with routes and receivers of alerts in Alertmanager's format; read again when it changes. Without it what was
+        /// put by the API holds.
+        notifications: Option<PathBuf> = None,
+        /// Program with its arguments that receivers with `exec_configs` run, with the message on its standard input. It can
+        /// be named here and nowhere else.
+        exec: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
     /// Certificates: who the node says it is, and which other nodes it believes. PEM files; changed files are taken
     /// up within seconds, without a restart.
     Tls = "tls" {

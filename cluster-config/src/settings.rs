@@ -3,7 +3,9 @@
 use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
-use crate::sections::{Access, Cluster, Ingest, Log, Node, Otlp, Query, Section, Shards, Storage, Tls};
+use crate::sections::{
+    Access, Cluster, Ingest, Log, Node, Otlp, Query, Rules, Scrape, Section, Shards, Storage, Tls,
+};
 use crate::setting::Key;
 use crate::suggest;
 use std::collections::BTreeMap;
@@ -25,6 +27,10 @@ pub struct Settings {
     pub otlp: Otlp,
     /// `[query]`
     pub query: Query,
+    /// `[scrape]`
+    pub scrape: Scrape,
+    /// `[rules]`
+    pub rules: Rules,
     /// `[tls]`
     pub tls: Tls,
     /// `[access]`
@@ -62,6 +68,8 @@ impl Settings {
             Ingest::KEYS,
             Otlp::KEYS,
             Query::KEYS,
+            Scrape::KEYS,
+            Rules::KEYS,
             Tls::KEYS,
             Access::KEYS,
             Log::KEYS,
@@ -89,6 +97,8 @@ impl Settings {
             "ingest" => self.ingest.show(key.name),
             "otlp" => self.otlp.show(key.name),
             "query" => self.query.show(key.name),
+            "scrape" => self.scrape.show(key.name),
+            "rules" => self.rules.show(key.name),
             "tls" => self.tls.show(key.name),
             "access" => self.access.show(key.name),
             _ => self.log.show(key.name),
@@ -108,6 +118,8 @@ impl Settings {
             "ingest" => self.ingest.set(key.name, &given),
             "otlp" => self.otlp.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
+            "scrape" => self.scrape.set(key.name, &given),
+            "rules" => self.rules.set(key.name, &given),
             "tls" => self.tls.set(key.name, &given),
             "access" => self.access.set(key.name, &given),
             _ => self.log.set(key.name, &given),

@@ -95,7 +95,8 @@ impl Sender {
 fn increases_are_counted_once_while_leaders_are_killed() {
     let mut cluster = Cluster::start(3, &[("storage.checkpoint_interval", "3s")]);
     let (stop, tries) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let start_ns = (now_ms() - 600_000) as u64 * 1_000_000;
+    // long ago, so that intervals may follow one another faster than they last
+    let start_ns = (now_ms() - 25 * 3_600_000) as u64 * 1_000_000;
     let ledger = Arc::new(Mutex::new((Ledger::new(), BTreeMap::new())));
     let senders: Vec<_> = (0..SENDERS)
         .map(|number| {
@@ -136,7 +137,7 @@ fn check(cluster: &Cluster, sums: &Ledger, steps: &BTreeMap<usize, u64>, start_n
     for at in 0..3 {
         let http = cluster.node(at).http();
         let ask = |query: &str| {
-            let parameters = [("query", query), ("time", &seconds(end_ms)), ("lookback_delta", "1h")];
+            let parameters = [("query", query), ("time", &seconds(end_ms)), ("lookback_delta", "26h")];
             http.data("/api/v1/query", &parameters)["result"].take()
         };
         for series in ask("ledger_total").as_array().expect("a vector") {
@@ -150,8 +151,8 @@ fn check(cluster: &Cluster, sums: &Ledger, steps: &BTreeMap<usize, u64>, start_n
         assert_eq!(of("count(ledger_total)"), (SENDERS * SERIES).to_string());
         assert_eq!(of("sum(ledger_total)"), total.to_string());
         // no total ever falls, and each begins at zero
-        assert_eq!(of("sum(resets(ledger_total[2h]))"), "0");
-        assert_eq!(of("max(min_over_time(ledger_total[2h]))"), "0");
+        assert_eq!(of("sum(resets(ledger_total[26h]))"), "0");
+        assert_eq!(of("max(min_over_time(ledger_total[26h]))"), "0");
         let intervals: u64 = steps.values().sum();
         assert_eq!(of("sum(wait_count)"), (3 * intervals).to_string());
         assert_eq!(of("sum(wait_bucket{le=\"0.5\"})"), intervals.to_string());

@@ -146,8 +146,12 @@ impl RaftStateMachine<Types> for Applier {
         let mut chunk = Chunk::default();
         while let Some(item) = entries.next().await {
             let (entry, responder) = item?;
+            let alone = matches!(&entry.payload, EntryPayload::Normal(Payload(bytes)) if self.machine.stands_alone(bytes));
+            if alone {
+                self.apply_chunk(std::mem::take(&mut chunk))?;
+            }
             self.take(&mut chunk, entry, responder);
-            if chunk.bytes >= APPLY_BYTES {
+            if alone || chunk.bytes >= APPLY_BYTES {
                 self.apply_chunk(std::mem::take(&mut chunk))?;
                 tokio::task::yield_now().await;
             }

@@ -18,6 +18,13 @@ pub trait Machine: Send + Sync + 'static {
     /// and stops the group on this node.
     fn apply(&self, position: &[u8], commands: &[Bytes]) -> Result<Vec<Bytes>, MachineError>;
 
+    /// Whether a command is to be applied by a call of its own: the position of that call is exactly its own, and the
+    /// position before covers exactly what came before. For commands that make something durable at once.
+    fn stands_alone(&self, command: &[u8]) -> bool {
+        let _ = command;
+        false
+    }
+
     /// Makes everything applied so far durable, in one atomic step with the position it covers, and answers
     /// that position. May be slow; `apply` goes on meanwhile.
     fn checkpoint(&self) -> Result<Vec<u8>, MachineError>;

@@ -102,6 +102,7 @@ impl Decoder {
             }
             What::Rows(rows) => Ok(sink.rows(rows)),
         };
+        sink.mark_late();
         // also after an error: nothing of this request may stay for the next one
         let parcels = take(&mut self.parts);
         Ok((decoded?, parcels))

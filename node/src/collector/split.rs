@@ -1,5 +1,7 @@
+use super::late;
 use super::routes::{Place, Route, Table};
 use super::{Row, msg::RowValue};
+use crate::retention::Retention;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use bytes::Bytes;
@@ -14,8 +16,8 @@ pub struct Rules {
     pub limits: Limits,
     /// Secret of the raw-label hash, so that nobody can craft collisions.
     pub seed: u64,
-    /// Samples older than this are refused.
-    pub retention_ms: i64,
+    /// Samples older than what anything is kept for are refused.
+    pub retention: Retention,
     /// Samples further in the future than this are refused.
     pub future_ms: i64,
     /// Series that the node may hold.
@@ -34,6 +36,11 @@ pub(super) struct Split<'a> {
     place: Place,
     oldest: Timestamp,
     newest: Timestamp,
+    /// Samples before this one are late.
+    late: Timestamp,
+    /// The oldest of the late ones that are marked.
+    late_from: Option<Timestamp>,
+    marks_late: bool,
     /// New series that there is room for; counted when the first one comes.
     room: Option<u64>,
     parts: &'a mut [Part],
@@ -87,8 +94,11 @@ impl<'a> Split<'a> {
             metadata,
             routes,
             place: Place::default(),
-            oldest: now.saturating_sub(rules.retention_ms),
+            oldest: rules.retention.policy().oldest(now),
             newest: now.saturating_add(rules.future_ms),
+            late: now.saturating_sub(late::LATE_MS.min(rules.retention.default_ms())),
+            late_from: None,
+            marks_late: true,
             room: None,
             parts,
             defined: HashMap::new(),
@@ -102,6 +112,8 @@ impl<'a> Split<'a> {
         let mut decoded = Decoded::default();
         for row in rows {
             let raw = Parsed { labels: &row.labels, limits: &self.rules.limits };
+            // what is derived from late samples is late itself, and calls for no more work
+            self.marks_late = row.labels.get(plimsoll_agents::SOURCE_LABEL).is_none();
             let taken = self.series(row.labels.fingerprint(), &raw).and_then(|()| match &row.value {
                 RowValue::Float(v) => self.float(row.timestamp, *v),
                 RowValue::Histogram(h) => self.histogram(row.timestamp, Histogram::clone(h)),
@@ -146,14 +158,40 @@ impl<'a> Split<'a> {
         Ok(())
     }
 
-    fn check(&self, timestamp: Timestamp) -> Result<(), Refusal> {
-        if timestamp < self.oldest {
-            return Err(Refusal::TooOld);
+    fn check(&mut self, timestamp: Timestamp) -> Result<(), Refusal> {
+        if timestamp < self.late {
+            return self.check_late(timestamp);
         }
         if timestamp > self.newest {
             return Err(Refusal::TooFarInFuture);
         }
         Ok(())
+    }
+}
+
+impl Split<'_> {
+    #[cold]
+    fn check_late(&mut self, timestamp: Timestamp) -> Result<(), Refusal> {
+        if timestamp < self.oldest {
+            return Err(Refusal::TooOld);
+        }
+        if self.marks_late {
+            self.late_from = Some(self.late_from.map_or(timestamp, |from| from.min(timestamp)));
+        }
+        Ok(())
+    }
+
+    /// Adds the mark to a request with late samples.
+    pub fn mark_late(&mut self) {
+        let Some(from) = self.late_from.take() else { return };
+        let labels = late::series(self.shards.node());
+        let raw = Parsed { labels: &labels, limits: &self.rules.limits };
+        if self.series(labels.fingerprint(), &raw).is_ok() {
+            let (shard, target) = self.current;
+            self.parts[shard.0 as usize].builder.float(target, late::next_time(), from as f64 / 1000.0);
+        } else {
+            metrics::counter!("plimsoll_late_marks_refused_total").increment(1);
+        }
     }
 }
 

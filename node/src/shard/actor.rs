@@ -206,8 +206,7 @@ impl Job {
             Self::Expire => {
                 // frees space, so it goes on whatever the disk says; the compaction after it needs some
                 if live.group.is_leader() && clock_is_sane(setup, now) {
-                    let before = now.saturating_sub(setup.retention_ms);
-                    live.group.propose(machine::expire(before)).await?;
+                    expire(live, setup, now).await?;
                 }
                 if !setup.disk.may_compact(storage.statistics().disk_bytes) {
                     return Ok(());
@@ -216,6 +215,27 @@ impl Job {
             }
         }
     }
+}
+
+/// Lets go of what is older than the rules say: of all series first, then of those that are kept for less.
+async fn expire(live: &Live, setup: &Setup, now: i64) -> Result<(), Error> {
+    let policy = setup.retention.policy();
+    live.group.propose(machine::expire(policy.oldest(now))).await?;
+    for deletion in policy.deletions(now) {
+        let storage = live.storage();
+        let due = blocking(move || {
+            let hits = storage.would_delete(&deletion)?.0 > 0 && storage.has_room_for_deletion();
+            Ok(hits.then_some(deletion))
+        });
+        if let Some(deletion) = due.await? {
+            let reply = live.group.propose(machine::deletion(&deletion)).await?;
+            match machine::deleted(&reply) {
+                Ok(series) => tracing::info!(series, "samples went by a rule of retention"),
+                Err(e) => tracing::error!(error = %e, "a rule of retention was refused"),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Moves the head into RocksDB, then gives back the files of the log that nobody needs any more.
@@ -273,7 +293,7 @@ fn answer(id: ShardId, batches: Vec<Append>, outcome: Result<Bytes, Consensus>) 
     }
 }
 
-fn refusal(shard: plimsoll_model::ShardId, e: &Consensus) -> Error {
+pub(super) fn refusal(shard: plimsoll_model::ShardId, e: &Consensus) -> Error {
     match e {
         Consensus::NotLeader { leader, .. } => Error::NotLeader { shard, leader: *leader },
         Consensus::NoQuorum { .. } => Error::NoQuorum(shard),

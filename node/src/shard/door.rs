@@ -6,6 +6,7 @@ use crate::placement::Members;
 use bytes::Bytes;
 use plimsoll_consensus::{Group, GroupId, Read};
 use plimsoll_model::{NodeId, ShardId};
+use plimsoll_storage::Deletion;
 use tokio::sync::mpsc;
 
 /// Answers peers for the shards, and for every raft group.
@@ -28,6 +29,7 @@ impl ShardDoor {
         match kind {
             Kind::Raft => self.group(group)?.handle(body).await.map_err(text),
             Kind::Append => self.append(group, body).await,
+            Kind::Delete => self.delete(group, &body).await,
             Kind::Members => self.members(group).await,
             Kind::ReadIndex => self.read_index(group, &body).await,
             _ => Err(Bytes::from_static(b"not a request about a shard")),
@@ -54,6 +56,14 @@ impl ShardDoor {
         let mut out = Vec::new();
         appended.map_err(|e| e.encode())?.encode(&mut out);
         Ok(out.into())
+    }
+
+    async fn delete(&self, group: u64, body: &[u8]) -> Result<Bytes, Bytes> {
+        let id = shard(group)?;
+        let deletion =
+            Deletion::decode(body).ok_or_else(|| Error::Malformed("no deletion".into()).encode())?;
+        let series = self.0.delete_here(id, &deletion).await.map_err(|e| e.encode())?;
+        Ok(Bytes::copy_from_slice(&series.to_le_bytes()))
     }
 
     /// The members of a group that this node leads, with a majority behind it.

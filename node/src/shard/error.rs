@@ -28,6 +28,12 @@ pub enum Error {
     /// The node that holds the shard takes no writes. Surely not done.
     #[error("{0} takes no writes: {1}")]
     ReadOnly(ShardId, String),
+    /// Earlier deletions still wait for their days to be merged. Surely not done.
+    #[error(
+        "{0} has as many deletions waiting to be cleaned from the disk as it may have; it is tried again, or clean now \
+         with `POST /api/v1/admin/compact` on its nodes"
+    )]
+    DeletionsWait(ShardId),
     /// The batch cannot be read.
     #[error("the batch is malformed: {0}")]
     Malformed(String),
@@ -51,6 +57,7 @@ impl Error {
             | Self::NotLeader { .. }
             | Self::NoQuorum(_)
             | Self::Unconfirmed(_)
+            | Self::DeletionsWait(_)
             | Self::ReadOnly(..) => Fault::Moment,
             Self::Malformed(_) => Fault::Asker,
             Self::Peer(_) => Fault::Ours,
@@ -61,7 +68,7 @@ impl Error {
 
     /// Whether the same may work in a moment, here or at another replica. Samples may be written twice.
     pub(super) fn is_worth_repeating(&self) -> bool {
-        !matches!(self, Self::Busy(_)) && self.fault() == Fault::Moment
+        !matches!(self, Self::Busy(_) | Self::DeletionsWait(_)) && self.fault() == Fault::Moment
     }
 
     /// Its bytes, for the node that asked.
@@ -73,6 +80,7 @@ impl Error {
             Self::NoQuorum(_) => Wire::NoQuorum,
             Self::Unconfirmed(_) => Wire::Unconfirmed,
             Self::ReadOnly(_, reason) => Wire::ReadOnly(reason.clone()),
+            Self::DeletionsWait(_) => Wire::DeletionsWait,
             Self::Malformed(text) => Wire::Malformed(text.clone()),
             Self::Peer(_) | Self::Storage(_) | Self::Consensus(_) => match self.fault() {
                 Fault::Moment => Wire::Unavailable,
@@ -92,6 +100,7 @@ impl Error {
             Ok(Wire::Unconfirmed) => Self::Unconfirmed(shard),
             Ok(Wire::ReadOnly(reason)) => Self::ReadOnly(shard, reason),
             Ok(Wire::Malformed(text)) => Self::Malformed(text),
+            Ok(Wire::DeletionsWait) => Self::DeletionsWait(shard),
             Ok(Wire::Failed(text)) => Self::Peer(format!("{node}: {text}")),
             Err(_) => Self::Peer(format!("{node}: {}", String::from_utf8_lossy(bytes))),
         }
@@ -109,4 +118,5 @@ enum Wire {
     ReadOnly(String),
     Malformed(String),
     Failed(String),
+    DeletionsWait,
 }

@@ -109,6 +109,12 @@ impl Shard {
         answer.await.map_err(|_| Error::Unconfirmed(self.id))?
     }
 
+    /// Looks for what has expired now and not at its time; nothing when the shard is busy with upkeep.
+    pub fn expire_soon(&self) {
+        // one that is being restarted looks by itself
+        let _ = self.send(Msg::Expire);
+    }
+
     /// The running replica, or that there is none for the moment.
     pub fn live(&self) -> Result<Live, Error> {
         self.live.read().clone().ok_or(Error::Unavailable(self.id))

@@ -9,6 +9,7 @@
 //! Reads do not pass through the mailbox: they take a shared snapshot of the storage (see [`source`]).
 
 mod actor;
+mod delete;
 mod door;
 mod error;
 pub mod failover;

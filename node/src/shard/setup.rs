@@ -2,6 +2,7 @@ use super::{Error, Live, machine, machine::StorageMachine, msg::Msg};
 use crate::cluster::Cluster;
 use crate::disk::Health;
 use crate::peer::Peers;
+use crate::retention::Retention;
 use plimsoll_consensus::{Group, GroupId, Log, Options};
 use plimsoll_model::ShardId;
 use ractor::ActorRef;
@@ -36,8 +37,8 @@ pub struct Setup {
     pub founding: Arc<AtomicBool>,
     /// Whether this node may lead: its disk is neither full nor slow.
     pub may_lead: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// Samples older than this are neither taken nor shown.
-    pub retention_ms: i64,
+    /// How long samples are kept.
+    pub retention: Retention,
     /// Time between two checkpoints of a shard.
     pub checkpoint_interval: Duration,
     /// A checkpoint begins earlier when the batches since the last one have so many bytes.

@@ -15,6 +15,7 @@ mod matcher;
 mod points;
 mod samples;
 pub mod varint;
+mod visible;
 
 pub use batch::{Batch, BatchBuilder, BatchError, Item, Target};
 pub use fault::Fault;
@@ -25,6 +26,7 @@ pub use labels::{Labels, LabelsBuilder, LabelsError};
 pub use matcher::{MatchOp, Matcher};
 pub use points::{Point, Points, PointsBuilder};
 pub use samples::{FloatColumn, STALE_NAN_BITS, Samples, TimeRange, Timestamp, is_stale, stale_nan};
+pub use visible::{csv_field, html_text, markdown_text, visible};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";

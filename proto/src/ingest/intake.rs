@@ -5,6 +5,8 @@ use plimsoll_model::{Histogram, Increase, Interval, Timestamp};
 pub(super) struct Intake<'s, S: ?Sized> {
     pub(super) sink: &'s mut S,
     pub(super) decoded: Decoded,
+    /// Samples and points refused here.
+    pub(super) refusals: u64,
     seen: usize,
     limit: usize,
 }
@@ -18,7 +20,7 @@ pub(super) struct Current<'a> {
 
 impl<'s, S: Sink + ?Sized> Intake<'s, S> {
     pub(super) fn new(sink: &'s mut S, limits: &Limits) -> Self {
-        Self { sink, decoded: Decoded::default(), seen: 0, limit: limits.samples_per_request }
+        Self { sink, decoded: Decoded::default(), refusals: 0, seen: 0, limit: limits.samples_per_request }
     }
 
     #[inline]
@@ -68,6 +70,7 @@ impl<'s, S: Sink + ?Sized> Intake<'s, S> {
         }
         match histogram.and_then(|h| h.validate().map(|()| h)) {
             Err(detail) => {
+                self.refusals += 1;
                 let labels = current.labels;
                 self.decoded.refused.add(Refusal::BadHistogram, 1, || {
                     format!("{} at {timestamp}: {detail}", labels.describe())
@@ -146,6 +149,7 @@ impl<'s, S: Sink + ?Sized> Intake<'s, S> {
 
     #[cold]
     pub(super) fn refuse(&mut self, labels: &dyn RawLabels, timestamp: Timestamp, reason: Refusal) {
+        self.refusals += 1;
         self.decoded.refused.add(reason, 1, || format!("{} at {timestamp}", labels.describe()));
     }
 }

@@ -17,6 +17,7 @@ pub(super) enum Format {
     JsonLines = 4,
     Native = 5,
     Otlp = 6,
+    Exposition = 7,
 }
 
 impl Keys {

@@ -14,6 +14,7 @@
 mod compression;
 mod decoded;
 mod error;
+mod exposition_proto;
 mod intake;
 mod json_histogram;
 mod json_lines;
@@ -38,6 +39,7 @@ mod wire_sample;
 pub use compression::{Encoding, Scratch, decompress};
 pub use decoded::{Decoded, Refused};
 pub use error::DecodeError;
+pub use exposition_proto::exposition_proto;
 pub use json_lines::{json_lines, write_json_line};
 pub use labels::RawLabels;
 pub use limits::Limits;

@@ -6,6 +6,7 @@ mod answer;
 mod bits;
 mod counters;
 mod fold;
+mod folded;
 mod frame;
 mod histograms;
 mod info;
@@ -32,6 +33,7 @@ mod window;
 
 pub use answer::{Answer, Point, RangeSeries, Series, Stats, Value};
 pub use leaf::Partial;
+pub use ranks::{quantile_of_buckets, quantile_of_histogram};
 
 use crate::ast::{BinaryOp, Span};
 use crate::budget::Budget;

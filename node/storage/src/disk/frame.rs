@@ -19,8 +19,13 @@ const LARGEST: usize = 64 << 20;
 
 /// Puts the header before `body`.
 pub(crate) fn seal(body: &[u8]) -> Vec<u8> {
+    seal_as(VERSION, body)
+}
+
+/// As [`seal`], for a row that has versions of its own.
+pub(crate) fn seal_as(version: u8, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + body.len());
-    out.push(VERSION);
+    out.push(version);
     out.extend_from_slice(&crc32c::crc32c(body).to_le_bytes());
     out.extend_from_slice(body);
     out
@@ -28,11 +33,19 @@ pub(crate) fn seal(body: &[u8]) -> Vec<u8> {
 
 /// The body, when its checksum holds.
 pub(crate) fn open(value: &[u8]) -> Result<&[u8], Flaw> {
+    open_up_to(VERSION, value).map(|(_, body)| body)
+}
+
+/// Version and body of a row that has versions of its own, up to `newest`.
+pub(crate) fn open_up_to(newest: u8, value: &[u8]) -> Result<(u8, &[u8]), Flaw> {
     let (header, body) = value.split_at_checked(HEADER).ok_or(Flaw::Damaged)?;
     if crc32c::crc32c(body).to_le_bytes() != header[1..] {
         return Err(Flaw::Damaged);
     }
-    if header[0] != VERSION { Err(Flaw::Version(header[0])) } else { Ok(body) }
+    match header[0] {
+        version if (1..=newest).contains(&version) => Ok((version, body)),
+        version => Err(Flaw::Version(version)),
+    }
 }
 
 /// Compresses, with a context that is used again and again: making one costs more than a small frame.

@@ -9,12 +9,14 @@ pub(crate) mod frame;
 pub(crate) mod generation;
 pub(crate) mod keys;
 pub(crate) mod open_streams;
+pub(crate) mod rollups;
 pub(crate) mod run_writer;
 pub(crate) mod series;
 pub(crate) mod shards;
 pub(crate) mod state;
 pub(crate) mod superchunk;
 pub(crate) mod tables;
+pub(crate) mod tombstones;
 
 /// Why a stored value cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ pub(crate) struct Frozen {
     pub(crate) position: Option<Vec<u8>>,
     pub(crate) next_ref: u32,
     pub(crate) expired_before: Timestamp,
+    pub(crate) deletions: Vec<(u64, u64)>,
 }
 
 impl Frozen {
@@ -41,6 +42,7 @@ impl Head {
             position: self.position.clone(),
             next_ref,
             expired_before: self.expired_before,
+            deletions: self.deletions.clone(),
             ..Frozen::default()
         };
         let Self { series, sealer, .. } = self;

@@ -10,6 +10,7 @@
 mod append;
 pub(crate) mod chunk;
 pub(crate) mod column;
+mod delete;
 mod freeze;
 mod increase;
 pub(crate) mod late;
@@ -21,6 +22,7 @@ pub(crate) use increase::Counted;
 use crate::bucket::{Bucket, LastBucket};
 use crate::codec::open::Open;
 use crate::disk::state::Runs;
+use crate::disk::tombstones::Tombstones;
 use crate::increases::Accounts;
 use crate::index::RefMap;
 use chunk::{Chunk, OpenHistograms, Sealer};
@@ -61,6 +63,10 @@ pub(crate) struct Head {
     pub(crate) runs: Arc<Runs>,
     pub(crate) position: Option<Vec<u8>>,
     pub(crate) expired_before: Timestamp,
+    /// What was deleted and may still be in the runs.
+    pub(crate) tombstones: Arc<Tombstones>,
+    /// Numbers of the newest deletions, and how many series each deleted.
+    pub(crate) deletions: Vec<(u64, u64)>,
     pub(crate) counters: Counters,
     sealer: Sealer,
     day: LastBucket,
@@ -96,6 +102,8 @@ impl Default for Head {
             runs: Arc::default(),
             position: None,
             expired_before: Timestamp::MIN,
+            tombstones: Arc::default(),
+            deletions: Vec::new(),
             counters: Counters::default(),
             sealer: Sealer::default(),
             day: LastBucket::default(),
@@ -140,6 +148,14 @@ impl Head {
         })
     }
 
+    /// Gives back the memory of series that have nothing left.
+    fn forget(&mut self, gone: &RoaringBitmap) {
+        for r in gone.iter().map(SeriesRef) {
+            self.series.remove(r);
+            self.late.remove(&r);
+        }
+    }
+
     /// Forgets everything in buckets that lie wholly before `before`; answers the series that have nothing left.
     pub(crate) fn expire(&mut self, before: Timestamp) -> RoaringBitmap {
         self.expired_before = self.expired_before.max(before);
@@ -159,6 +175,7 @@ impl Head {
             self.late.remove(&r);
             self.increases.remove(r);
         }
+        self.forget(&gone);
         if self.runs.keys().next().is_some_and(|b| *b < first) {
             let mut runs = (*self.runs).clone();
             self.runs = Arc::new(runs.split_off(&first));

@@ -98,6 +98,25 @@ impl Part {
         }
     }
 
+    /// Its samples that do not lie in `range`; `None` when none is left.
+    pub(crate) fn without(mut self, range: TimeRange) -> Option<Self> {
+        let within = self.within(range);
+        if within.is_empty() {
+            return Some(self);
+        }
+        if within.len() == self.times.len() {
+            return None;
+        }
+        let mut times = self.times.to_vec();
+        times.drain(within.clone());
+        self.times = Arc::new(times);
+        match &mut self.values {
+            Values::Floats(values) => drop(values.drain(within)),
+            Values::Histograms(values) => drop(values.drain(within)),
+        }
+        Some(self)
+    }
+
     /// Which of its samples lie in `range`.
     fn within(&self, range: TimeRange) -> std::ops::Range<usize> {
         let (Some(first), Some(last)) = (self.times.first(), self.times.last()) else { return 0..0 };

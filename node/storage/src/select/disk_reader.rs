@@ -5,9 +5,14 @@ use crate::bucket::Bucket;
 use crate::disk::columns::{BLOCK, ColumnBlock};
 use crate::disk::frame::Unpacker;
 use crate::disk::keys::{self, Place, RunId};
+use crate::disk::rollups::Row;
 use crate::disk::state::Run;
 use crate::disk::superchunk::Superchunk;
+use crate::disk::tombstones::Tombstones;
+use crate::codec::Scratch;
+use crate::rollup::{Fold, Folded};
 use plimsoll_model::{SeriesRef, TimeRange, Timestamp};
+use roaring::RoaringBitmap;
 use rocksdb::DBRawIteratorWithThreadMode;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,13 +31,21 @@ pub(crate) struct DiskReader<'a> {
     blocks: HashMap<(Bucket, RunId, u32), Option<ColumnBlock>>,
     columns: HashMap<(Bucket, RunId, u32), Arc<Vec<Timestamp>>>,
     unpacker: Unpacker,
+    /// What was deleted from the run that is being read.
+    deleted: Vec<(RoaringBitmap, TimeRange)>,
+    tombstones: Arc<Tombstones>,
     /// Rows that were left out because they are damaged.
     pub(crate) damaged: u64,
 }
 
 impl<'a> DiskReader<'a> {
     /// A reader of the series `wanted`, which are ascending.
-    pub(crate) fn new(shard: &'a Shard, snapshot: &'a Snapshot, wanted: &'a [Place]) -> Self {
+    pub(crate) fn new(
+        shard: &'a Shard,
+        snapshot: &'a Snapshot,
+        tombstones: Arc<Tombstones>,
+        wanted: &'a [Place],
+    ) -> Self {
         let mut numbers: Vec<_> = wanted.iter().enumerate().map(|(i, p)| (p.series, i)).collect();
         numbers.sort_unstable();
         Self {
@@ -44,6 +57,8 @@ impl<'a> DiskReader<'a> {
             blocks: HashMap::new(),
             columns: HashMap::new(),
             unpacker: Unpacker::default(),
+            deleted: Vec::new(),
+            tombstones,
             damaged: 0,
         }
     }
@@ -60,6 +75,9 @@ impl<'a> DiskReader<'a> {
         if self.wanted.is_empty() || !run.range.overlaps(&range) {
             return;
         }
+        self.deleted.clear();
+        let tombstones = self.tombstones.of(bucket, run.id).filter(|t| t.range.overlaps(&run.range));
+        self.deleted.extend(tombstones.map(|t| (t.refs.clone(), t.range)));
         let mut cursor = self.cursor.take().unwrap_or_else(|| {
             let options = self.snapshot.options();
             self.snapshot.db.rocks.raw_iterator_cf_opt(self.shard.rows(), options)
@@ -133,11 +151,17 @@ impl<'a> DiskReader<'a> {
                 return false;
             }
             match Part::decode(times, slot.histogram, payload, &mut assembler.scratch) {
-                Some(part) => parts[self.numbers[found].1].push(part),
+                Some(part) => parts[self.numbers[found].1].extend(self.left_of(part, slot.series)),
                 None => return false,
             }
         }
         true
+    }
+
+    /// What deletions have left of a part.
+    fn left_of(&self, part: Part, series: SeriesRef) -> Option<Part> {
+        let mut hit = self.deleted.iter().filter(|(refs, _)| refs.contains(series.0));
+        hit.try_fold(part, |part, (_, range)| part.without(*range))
     }
 
     /// A timestamp column; `None` when its block is damaged or has expired meanwhile.
@@ -179,6 +203,51 @@ impl<'a> DiskReader<'a> {
             self.note_damage(key);
         }
         parsed
+    }
+
+    /// Appends the folded hours of a run of a whole day to `out`, which has a place for each series; `false` when one
+    /// of them was not rolled up, or when a row is damaged: then the samples have to be read.
+    pub(crate) fn read_rollups(
+        &mut self,
+        bucket: Bucket,
+        run: RunId,
+        fold: Fold,
+        scratch: &mut Scratch,
+        out: &mut [Folded],
+    ) -> bool {
+        let options = self.snapshot.options();
+        let mut cursor = self.snapshot.db.rocks.raw_iterator_cf_opt(self.shard.rows(), options);
+        let prefix = keys::kind(bucket, run, keys::ROLLUPS);
+        let wanted = self.wanted;
+        let seek = |cursor: &mut Cursor<'_>, to: Place| cursor.seek(keys::rollups(bucket, run, to, 0));
+        let mut next = 0;
+        if let Some(first) = wanted.first() {
+            seek(&mut cursor, *first);
+        }
+        while next < wanted.len() {
+            match cursor.key().filter(|k| k.starts_with(&prefix)).and_then(keys::rollups_place) {
+                Some(last) if wanted[next] <= last => {
+                    let Ok(row) = Row::parse(cursor.value().unwrap_or_default(), &mut self.unpacker) else {
+                        self.note_damage(cursor.key().unwrap_or_default().to_vec());
+                        return false;
+                    };
+                    for (i, series) in row.series().enumerate() {
+                        let found = self.numbers.binary_search_by_key(&series, |(r, _)| *r);
+                        let Ok(found) = found else { continue };
+                        let place = self.numbers[found].1;
+                        if row.read(i, bucket, fold, scratch, &mut out[place]) != Some(true) {
+                            return false;
+                        }
+                    }
+                    next += wanted[next..].partition_point(|p| *p <= last);
+                    cursor.next();
+                }
+                Some(_) => seek(&mut cursor, wanted[next]),
+                // what comes after the last row was not in the day
+                None => return cursor.status().is_ok(),
+            }
+        }
+        true
     }
 
     fn note_damage(&mut self, key: Vec<u8>) {

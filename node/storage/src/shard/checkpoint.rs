@@ -105,6 +105,7 @@ impl Shard {
         let mut next = durable.clone();
         next.next_ref = frozen.next_ref;
         next.position = frozen.position.clone();
+        next.deletions = frozen.deletions.clone();
         next.expired_before = next.expired_before.max(frozen.expired_before);
         let first_kept = Bucket::of(next.expired_before);
         next.runs = next.runs.split_off(&first_kept);
@@ -130,8 +131,9 @@ impl Shard {
 
     /// Makes `next` the durable state: the last write, which makes all rows before it count. `thawed` says that what
     /// was frozen is among them.
-    pub(super) fn publish(&self, durable: &mut State, next: State, thawed: bool) -> Result<(), Error> {
+    pub(super) fn publish(&self, durable: &mut State, mut next: State, thawed: bool) -> Result<(), Error> {
         self.db.step("publish: state")?;
+        next.tombstones.settle(&next.runs);
         let mut batch = WriteBatch::default();
         batch.put_cf(self.rows(), keys::state(), next.encode());
         self.family.write(batch)?;
@@ -143,6 +145,9 @@ impl Shard {
             // What expired while the rows were written stays expired.
             let kept = Bucket::of(head.expired_before);
             head.runs = Arc::new(durable.runs.clone().split_off(&kept));
+            if *head.tombstones != durable.tombstones {
+                head.tombstones = Arc::new(durable.tombstones.clone());
+            }
             if thawed {
                 head.frozen = None;
             }

@@ -7,6 +7,7 @@ use crate::disk::keys::{self, Place, RunId};
 use crate::disk::run_writer::{Piece, RunWriter, Sink, put_series};
 use crate::disk::state::{Run, State};
 use crate::head::{chunk, column};
+use crate::rollup::Hours;
 use crate::select::{Assembler, DiskReader, Snapshot};
 use plimsoll_model::{Samples, SeriesRef, TimeRange, Timestamp};
 use rocksdb::{IngestExternalFileOptions, SstFileWriter};
@@ -45,6 +46,29 @@ pub struct Compacted {
     pub bytes: u64,
     /// Buckets left as they are because some of their rows are damaged.
     pub damaged_buckets: u64,
+}
+
+/// How runs are merged.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// Runs up to this level.
+    level: u8,
+    /// Damaged rows are left out; otherwise they forbid the merge.
+    salvage: bool,
+    /// It ends early when a command waits.
+    gives_way: bool,
+    /// Hours are rolled up, as the day is over.
+    rolls: bool,
+}
+
+/// Memory for the hours of one day, in series: a day with more is not rolled up.
+const ROLLED_SERIES: usize = 1 << 16;
+
+/// What became of a merge.
+enum Written {
+    Run(Run),
+    Damaged,
+    GaveWay,
 }
 
 /// Rows that go into table files beside the database.
@@ -107,14 +131,20 @@ impl Shard {
         for bucket in buckets {
             let closed = force || bucket.range().end.saturating_add(GRACE_MS) < now;
             let mut merged = false;
-            while let Some(level) = choose(&durable.runs[&bucket], closed) {
-                if !self.merge(&mut durable, bucket, level, false, &mut done)? {
+            while let Some(level) = choose(&durable, bucket, closed) {
+                let manner = Manner { level, salvage: false, gives_way: !force, rolls: closed };
+                if !self.merge(&mut durable, bucket, manner, &mut done)? {
                     break;
                 }
                 merged = true;
             }
             if closed && merged {
-                self.reclaim(bucket, durable.runs[&bucket].iter().map(|r| r.id).max())?;
+                let left = durable.runs.get(&bucket).into_iter().flatten();
+                self.reclaim(bucket, left.map(|r| r.id).max())?;
+            }
+            if !force && self.is_pressed() {
+                // What is left is done at the next call.
+                break;
             }
         }
         Ok(done)
@@ -131,7 +161,8 @@ impl Shard {
     pub(super) fn salvage(&self, durable: &mut State, bucket: Bucket) -> Result<bool, Error> {
         let Some(runs) = durable.runs.get(&bucket).cloned() else { return Ok(false) };
         let top = runs.iter().map(|r| r.level).max().unwrap_or_default();
-        self.merge(durable, bucket, top, true, &mut Compacted::default())?;
+        let manner = Manner { level: top, salvage: true, gives_way: false, rolls: false };
+        self.merge(durable, bucket, manner, &mut Compacted::default())?;
         for run in runs {
             // Whole files go without being read: RocksDB could not rewrite a damaged block.
             let from = keys::run(bucket, run.id);
@@ -140,21 +171,20 @@ impl Shard {
         Ok(true)
     }
 
-    /// Merges the runs of a bucket up to `level` into one; `false` when damage forbids it. With `salvage` damaged rows
-    /// are left out.
+    /// Merges runs of a bucket into one, or into none when nothing of it is left; `false` when damage forbids it, or
+    /// when it gave way.
     fn merge(
         &self,
         durable: &mut State,
         bucket: Bucket,
-        level: u8,
-        salvage: bool,
+        manner: Manner,
         done: &mut Compacted,
     ) -> Result<bool, Error> {
         // The number is spent even when the merge fails: rows with it may be in the database by then.
         let id = durable.next_run;
         durable.next_run += 1;
         let (merged, kept): (Vec<Run>, Vec<Run>) =
-            durable.runs[&bucket].iter().partition(|r| r.level <= level);
+            durable.runs[&bucket].iter().partition(|r| r.level <= manner.level);
         let snapshot = Snapshot::new(self.db.clone());
         let mut sink = FileSink {
             db: &self.db,
@@ -163,20 +193,30 @@ impl Shard {
             writer: None,
             files: Vec::new(),
         };
-        let Some(run) = self.write_merged(&snapshot, &mut sink, bucket, id, &merged, (level, salvage))?
-        else {
-            done.damaged_buckets += 1;
-            return Ok(false);
+        let run = match self.write_merged(&snapshot, &mut sink, bucket, id, &merged, manner)? {
+            Written::Run(run) => run,
+            Written::Damaged => {
+                done.damaged_buckets += 1;
+                return Ok(false);
+            }
+            Written::GaveWay => return Ok(false),
         };
         sink.close()?;
         self.db.step("compact: ingest")?;
-        let mut options = IngestExternalFileOptions::default();
-        options.set_move_files(true);
-        self.family.ingest(&sink.files, &options)?;
         let mut next = durable.clone();
         let runs = next.runs.get_mut(&bucket).expect("the bucket was just read");
         *runs = kept;
-        runs.push(run);
+        if sink.files.is_empty() {
+            // All was deleted.
+            if runs.is_empty() {
+                next.runs.remove(&bucket);
+            }
+        } else {
+            let mut options = IngestExternalFileOptions::default();
+            options.set_move_files(true);
+            self.family.ingest(&sink.files, &options)?;
+            runs.push(run);
+        }
         self.publish(durable, next, false)?;
         done.runs += merged.len() as u64;
         done.samples += run.samples;
@@ -192,31 +232,40 @@ impl Shard {
         bucket: Bucket,
         id: RunId,
         merged: &[Run],
-        (level, salvage): (u8, bool),
-    ) -> Result<Option<Run>, Error> {
+        manner: Manner,
+    ) -> Result<Written, Error> {
         let places = self.durable_places(bucket);
         let samples: u64 = merged.iter().map(|r| r.samples).sum();
         let slices =
             samples.div_ceil((places.len() as u64 * SLICE_SAMPLES).max(1)).clamp(1, MOST_SLICES) as u8;
         let mut writer = RunWriter::new(bucket, id);
         let mut encoder = Encoder::default();
+        let mut rolling = Rolling::new(manner.rolls && bucket.is_day(), places.len());
         for slice in 0..slices {
             let range = bucket.slice(slice, slices);
-            for batch in places.chunks(BATCH_SERIES) {
-                let (all, damaged) = self.read_merged(snapshot, bucket, merged, batch, range);
-                if damaged && !salvage {
-                    return Ok(None);
+            for (number, batch) in places.chunks(BATCH_SERIES).enumerate() {
+                if manner.gives_way && self.is_pressed() {
+                    return Ok(Written::GaveWay);
                 }
+                let (all, damaged) = self.read_merged(snapshot, bucket, merged, batch, range);
+                if damaged && !manner.salvage {
+                    return Ok(Written::Damaged);
+                }
+                rolling.take(number * BATCH_SERIES, &all);
                 for (place, samples) in batch.iter().zip(&all) {
                     encoder.put(&mut writer, sink, *place, samples)?;
                 }
             }
             writer.next_slice(sink)?;
         }
+        if let Some(all) = &rolling.series {
+            let hours = all.iter().map(|s| (!s.histograms).then_some(&s.hours));
+            writer.put_rollups(sink, places.iter().copied().zip(hours))?;
+        }
         let mut refs: Vec<SeriesRef> = places.iter().map(|p| p.series).collect();
         refs.sort_unstable();
         put_series(&mut writer, sink, &refs, |refs, row| self.index.read().describe(refs, row))?;
-        Ok(Some(writer.finish(sink, level.saturating_add(1), slices)?))
+        Ok(Written::Run(writer.finish(sink, manner.level.saturating_add(1), slices)?))
     }
 
     /// Series of the bucket that are durable there, in the order of the disk.
@@ -248,7 +297,8 @@ impl Shard {
         range: TimeRange,
     ) -> (Vec<Samples>, bool) {
         let mut assembler = Assembler::default();
-        let mut disk = DiskReader::new(self, snapshot, wanted);
+        let tombstones = self.head.read().tombstones.clone();
+        let mut disk = DiskReader::new(self, snapshot, tombstones, wanted);
         let mut parts: Vec<Vec<_>> = wanted.iter().map(|_| Vec::new()).collect();
         for run in merged {
             disk.read_run(bucket, run, range, &mut assembler, &mut parts);
@@ -259,13 +309,45 @@ impl Shard {
 }
 
 /// The level up to which the runs of a bucket should be merged now.
-fn choose(runs: &[Run], closed: bool) -> Option<u8> {
+fn choose(durable: &State, bucket: Bucket, closed: bool) -> Option<u8> {
+    let runs = durable.runs.get(&bucket)?;
     let top = runs.iter().map(|r| r.level).max()?;
+    let tombstones = durable.tombstones.count(bucket);
     if closed {
-        // One run that a merge made is what a closed bucket should be.
-        return (runs.len() > 1 || top == 0).then_some(top);
+        // One run that a merge made, without anything deleted, is what a closed bucket should be.
+        return (runs.len() > 1 || top == 0 || tombstones > 0).then_some(top);
+    }
+    if tombstones >= MERGE {
+        return Some(top);
     }
     (0..=top).find(|level| runs.iter().filter(|r| r.level <= *level).count() >= MERGE)
+}
+
+/// The hours of all series of a day, as its slices come by.
+struct Rolling {
+    series: Option<Vec<Rolled>>,
+}
+
+#[derive(Clone, Default)]
+struct Rolled {
+    hours: Hours,
+    histograms: bool,
+}
+
+impl Rolling {
+    fn new(wanted: bool, series: usize) -> Self {
+        let fits = wanted && (1..=ROLLED_SERIES).contains(&series);
+        Self { series: fits.then(|| vec![Rolled::default(); series]) }
+    }
+
+    /// Takes the samples of the series from number `from` on.
+    fn take(&mut self, from: usize, all: &[Samples]) {
+        let Some(series) = &mut self.series else { return };
+        for (rolled, samples) in series[from..].iter_mut().zip(all) {
+            rolled.histograms |= !samples.histograms.is_empty();
+            rolled.hours.extend(&samples.floats);
+        }
+    }
 }
 
 /// Turns merged samples into chunks.

@@ -16,7 +16,7 @@ impl Shard {
     /// It decides which refs live on, so every replica must expire at the same position of the log. After an error
     /// the samples are hidden; repeat the call, as the series and the disk may not be free yet.
     pub fn expire(&self, before: Timestamp) -> Result<Expired, Error> {
-        let mut durable = self.durable.lock();
+        let mut durable = self.lock_pressing();
         // What is frozen may be of series that go now, and its position is one at which they were still there.
         if let Err(e) = self.write_left_over(&mut durable) {
             let mut head = self.head.write();

@@ -4,6 +4,7 @@ mod apply;
 mod checkpoint;
 mod compact;
 mod damage;
+mod delete;
 mod digest;
 mod expire;
 mod open;
@@ -16,6 +17,7 @@ pub use apply::{Applied, AppliedError};
 pub use checkpoint::Checkpoint;
 pub use compact::Compacted;
 pub use damage::{DamagedKind, DamagedRange, Forgotten, Repair};
+pub use delete::{Deleted, Deletion, MOST_TOMBSTONES};
 pub use digest::Digest;
 pub use expire::Expired;
 pub use scrub::Scrubbed;
@@ -30,6 +32,7 @@ use damage::Damage;
 use parking_lot::{Mutex, RwLock};
 use plimsoll_model::ShardId;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 /// A replica's copy of one shard.
 ///
@@ -46,6 +49,8 @@ pub struct Shard {
     pub(crate) index: RwLock<Index>,
     pub(crate) head: RwLock<Head>,
     pub(crate) damage: Damage,
+    /// Commands that wait for `durable`: a merge gives way to them.
+    pressing: AtomicU32,
 }
 
 impl std::fmt::Debug for Shard {

@@ -4,14 +4,17 @@ use crate::Error;
 use crate::bucket::Bucket;
 use crate::disk::family::Family;
 use crate::disk::series::SeriesRow;
-use crate::disk::state::State;
-use crate::disk::{Flaw, accounts, frame, keys, open_streams};
+use crate::disk::state::{self, State};
+use crate::disk::tombstones::Tombstones;
+use crate::disk::{Flaw, accounts, keys, open_streams};
+
 use crate::head::Head;
 use crate::index::Index;
 use parking_lot::{Mutex, RwLock};
-use plimsoll_model::ShardId;
+use plimsoll_model::{SeriesRef, ShardId};
 use rocksdb::{ErrorKind, WriteBatch};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 impl Shard {
     /// Opens the shard as it was at its last checkpoint.
@@ -26,6 +29,7 @@ impl Shard {
             index: RwLock::default(),
             head: RwLock::default(),
             damage: Damage::default(),
+            pressing: AtomicU32::default(),
         };
         shard.sweep_orphans(&state)?;
         shard.load(&state)?;
@@ -38,7 +42,7 @@ impl Shard {
         let Some(value) = row.map_err(|e| at_start(family.id, e))? else { return Ok(None) };
         let state = State::decode(&value).map_err(|flaw| match flaw {
             Flaw::Damaged => Error::Damaged(family.id),
-            Flaw::Version(found) => Error::Version { shard: family.id, found, known: frame::VERSION },
+            Flaw::Version(found) => Error::Version { shard: family.id, found, known: state::VERSION },
         });
         state.map(Some)
     }
@@ -58,7 +62,7 @@ impl Shard {
         // Newest first: older buckets mostly name series that are known by then, whose labels need no unpacking.
         for (bucket, runs) in state.runs.iter().rev() {
             for run in runs {
-                self.load_series(*bucket, run.id, &mut index, &mut head)?;
+                self.load_series(*bucket, run.id, &state.tombstones, &mut index, &mut head)?;
             }
         }
         index.set_next_ref(state.next_ref);
@@ -69,20 +73,32 @@ impl Shard {
         head.runs = Arc::new(state.runs.clone());
         head.position = state.position.clone();
         head.expired_before = state.expired_before;
+        head.tombstones = Arc::new(state.tombstones.clone());
+        head.deletions = state.deletions.clone();
         Ok(())
     }
 
-    fn load_series(&self, bucket: Bucket, run: u32, index: &mut Index, head: &mut Head) -> Result<(), Error> {
+    fn load_series(
+        &self,
+        bucket: Bucket,
+        run: u32,
+        tombstones: &Tombstones,
+        index: &mut Index,
+        head: &mut Head,
+    ) -> Result<(), Error> {
+        // What was deleted for the whole day is not in this day any more, whatever its rows name.
+        let deleted = tombstones.deleted_for_all_of(bucket, run);
+        let lives = |r: &SeriesRef| !deleted.contains(r.0);
         let prefix = keys::kind(bucket, run, keys::SERIES);
         self.for_each_row(prefix, |key, value| {
             let Ok(row) = SeriesRow::parse(value) else { return self.damage.missed(key.to_vec()) };
-            if row.refs.iter().any(|r| index.entry(*r).is_none()) {
+            if row.refs.iter().any(|r| lives(r) && index.entry(*r).is_none()) {
                 let Ok(labels) = row.labels() else { return self.damage.missed(key.to_vec()) };
-                for (r, labels) in row.refs.iter().zip(&labels) {
+                for (r, labels) in row.refs.iter().zip(&labels).filter(|(r, _)| lives(r)) {
                     index.restore(*r, labels);
                 }
             }
-            row.refs.iter().for_each(|r| head.restore(*r, bucket));
+            row.refs.iter().filter(|r| lives(r)).for_each(|r| head.restore(*r, bucket));
         })
     }
 

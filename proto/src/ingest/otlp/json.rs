@@ -2,6 +2,7 @@
 //! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding>: keys in lowerCamelCase, numbers of 64 bits as strings
 //! or numbers, enumerations as numbers. Keys as the .proto files have them and names of enumerations are taken as well.
 
+use super::json_schema::{Field, Kind, request};
 use crate::ingest::json_text::{Elements, members, number_of, text_of, unescape};
 use crate::ingest::{DecodeError, Limits};
 use plimsoll_model::varint;
@@ -11,179 +12,6 @@ type Result<T> = std::result::Result<T, DecodeError>;
 
 /// Objects in one another. Eight lead to an attribute's value, the rest is for lists and maps within it.
 const DEPTH: usize = 32;
-
-/// A field of a message: its name, its number, what it holds.
-type Field = (&'static str, u32, Kind);
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Message(fn() -> &'static [Field]),
-    Text,
-    Base64,
-    Bool,
-    /// A varint.
-    Whole,
-    /// A zigzag varint.
-    Signed,
-    Fixed,
-    Double,
-    Temporality,
-}
-
-use Kind::{Base64, Bool, Double, Fixed, Message, Signed, Temporality, Text, Whole};
-
-const fn request() -> &'static [Field] {
-    &[("resourceMetrics", 1, Message(resource_metrics))]
-}
-
-const fn resource_metrics() -> &'static [Field] {
-    &[("resource", 1, Message(resource)), ("scopeMetrics", 2, Message(scope_metrics)), ("schemaUrl", 3, Text)]
-}
-
-const fn resource() -> &'static [Field] {
-    &[("attributes", 1, Message(key_value))]
-}
-
-const fn scope_metrics() -> &'static [Field] {
-    &[("scope", 1, Message(scope)), ("metrics", 2, Message(metric)), ("schemaUrl", 3, Text)]
-}
-
-const fn scope() -> &'static [Field] {
-    &[("name", 1, Text), ("version", 2, Text), ("attributes", 3, Message(key_value))]
-}
-
-const fn key_value() -> &'static [Field] {
-    &[("key", 1, Text), ("value", 2, Message(any_value))]
-}
-
-const fn any_value() -> &'static [Field] {
-    &[
-        ("stringValue", 1, Text),
-        ("boolValue", 2, Bool),
-        ("intValue", 3, Whole),
-        ("doubleValue", 4, Double),
-        ("arrayValue", 5, Message(array_value)),
-        ("kvlistValue", 6, Message(key_value_list)),
-        ("bytesValue", 7, Base64),
-    ]
-}
-
-const fn array_value() -> &'static [Field] {
-    &[("values", 1, Message(any_value))]
-}
-
-const fn key_value_list() -> &'static [Field] {
-    &[("values", 1, Message(key_value))]
-}
-
-const fn metric() -> &'static [Field] {
-    &[
-        ("name", 1, Text),
-        ("description", 2, Text),
-        ("unit", 3, Text),
-        ("gauge", 5, Message(gauge)),
-        ("sum", 7, Message(sum)),
-        ("histogram", 9, Message(histogram)),
-        ("exponentialHistogram", 10, Message(exponential_histogram)),
-        ("summary", 11, Message(summary)),
-    ]
-}
-
-const fn gauge() -> &'static [Field] {
-    &[("dataPoints", 1, Message(number_point))]
-}
-
-const fn sum() -> &'static [Field] {
-    &[
-        ("dataPoints", 1, Message(number_point)),
-        ("aggregationTemporality", 2, Temporality),
-        ("isMonotonic", 3, Bool),
-    ]
-}
-
-const fn histogram() -> &'static [Field] {
-    &[("dataPoints", 1, Message(histogram_point)), ("aggregationTemporality", 2, Temporality)]
-}
-
-const fn exponential_histogram() -> &'static [Field] {
-    &[("dataPoints", 1, Message(exponential_point)), ("aggregationTemporality", 2, Temporality)]
-}
-
-const fn summary() -> &'static [Field] {
-    &[("dataPoints", 1, Message(summary_point))]
-}
-
-const fn number_point() -> &'static [Field] {
-    &[
-        ("attributes", 7, Message(key_value)),
-        ("startTimeUnixNano", 2, Fixed),
-        ("timeUnixNano", 3, Fixed),
-        ("asDouble", 4, Double),
-        ("asInt", 6, Fixed),
-        ("exemplars", 5, Message(exemplar)),
-        ("flags", 8, Whole),
-    ]
-}
-
-const fn histogram_point() -> &'static [Field] {
-    &[
-        ("attributes", 9, Message(key_value)),
-        ("startTimeUnixNano", 2, Fixed),
-        ("timeUnixNano", 3, Fixed),
-        ("count", 4, Fixed),
-        ("sum", 5, Double),
-        ("bucketCounts", 6, Fixed),
-        ("explicitBounds", 7, Double),
-        ("exemplars", 8, Message(exemplar)),
-        ("flags", 10, Whole),
-        ("min", 11, Double),
-        ("max", 12, Double),
-    ]
-}
-
-const fn exponential_point() -> &'static [Field] {
-    &[
-        ("attributes", 1, Message(key_value)),
-        ("startTimeUnixNano", 2, Fixed),
-        ("timeUnixNano", 3, Fixed),
-        ("count", 4, Fixed),
-        ("sum", 5, Double),
-        ("scale", 6, Signed),
-        ("zeroCount", 7, Fixed),
-        ("positive", 8, Message(side)),
-        ("negative", 9, Message(side)),
-        ("flags", 10, Whole),
-        ("exemplars", 11, Message(exemplar)),
-        ("min", 12, Double),
-        ("max", 13, Double),
-        ("zeroThreshold", 14, Double),
-    ]
-}
-
-const fn side() -> &'static [Field] {
-    &[("offset", 1, Signed), ("bucketCounts", 2, Whole)]
-}
-
-const fn summary_point() -> &'static [Field] {
-    &[
-        ("attributes", 7, Message(key_value)),
-        ("startTimeUnixNano", 2, Fixed),
-        ("timeUnixNano", 3, Fixed),
-        ("count", 4, Fixed),
-        ("sum", 5, Double),
-        ("quantileValues", 6, Message(quantile)),
-        ("flags", 8, Whole),
-    ]
-}
-
-const fn quantile() -> &'static [Field] {
-    &[("quantile", 1, Double), ("value", 2, Double)]
-}
-
-/// Exemplars are counted alone.
-const fn exemplar() -> &'static [Field] {
-    &[]
-}
 
 /// The binary form of a request in JSON.
 pub fn otlp_from_json(body: &[u8], limits: &Limits) -> Result<Vec<u8>> {
@@ -231,7 +59,7 @@ impl Writer {
             return Err(DecodeError::TooLarge { size: self.out.len() as u64, limit: self.most });
         }
         match kind {
-            Message(fields) => {
+            Kind::Message(fields) => {
                 self.tag(number, 2);
                 let start = self.out.len();
                 self.message(value, fields(), depth)?;
@@ -239,12 +67,12 @@ impl Writer {
                 varint::put(&mut length, (self.out.len() - start) as u64);
                 self.out.splice(start..start, length);
             }
-            Text => self.sized(number, &text_of(value).map_err(DecodeError::Malformed)?),
-            Base64 => {
+            Kind::Text => self.sized(number, &text_of(value).map_err(DecodeError::Malformed)?),
+            Kind::Base64 => {
                 let text = text_of(value).map_err(DecodeError::Malformed)?;
                 self.sized(number, &from_base64(&text)?);
             }
-            Bool => {
+            Kind::Bool => {
                 let on = match value {
                     b"true" => 1,
                     b"false" => 0,
@@ -252,11 +80,11 @@ impl Writer {
                 };
                 self.whole(number, on);
             }
-            Whole => self.whole(number, whole_of(value)?),
-            Signed => self.whole(number, varint::zigzag(whole_of(value)? as i64)),
-            Temporality => self.whole(number, temporality_of(value)?),
-            Fixed => self.fixed(number, whole_of(value)?),
-            Double => self.fixed(number, double_of(value)?.to_bits()),
+            Kind::Whole => self.whole(number, whole_of(value)?),
+            Kind::Signed => self.whole(number, varint::zigzag(whole_of(value)? as i64)),
+            Kind::Temporality => self.whole(number, temporality_of(value)?),
+            Kind::Fixed => self.fixed(number, whole_of(value)?),
+            Kind::Double => self.fixed(number, double_of(value)?.to_bits()),
         }
         Ok(())
     }

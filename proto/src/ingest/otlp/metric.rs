@@ -84,7 +84,7 @@ impl<S: Sink + ?Sized> Reader<'_, '_, S> {
                 continue;
             }
             let point = value.bytes()?;
-            let before = self.intake.decoded.refused.total();
+            let before = self.intake.refusals;
             match kind {
                 Kind::Gauge | Kind::Sum => self.number(point, &head, metric_key, temporality)?,
                 Kind::Histogram => self.histogram(point, &head, metric_key, temporality)?,
@@ -93,8 +93,7 @@ impl<S: Sink + ?Sized> Reader<'_, '_, S> {
             }
             self.spent.check(self.origin.limits)?;
             self.intake.decoded.points += 1;
-            let refused = self.intake.decoded.refused.total() > before;
-            self.intake.decoded.refused_points += u64::from(refused);
+            self.intake.decoded.refused_points += u64::from(self.intake.refusals > before);
         }
         self.describe(&head, kind);
         Ok(())

@@ -10,6 +10,7 @@ mod attributes;
 mod exponential;
 mod histogram;
 mod json;
+mod json_schema;
 mod metric;
 mod names;
 mod number;

@@ -2,9 +2,11 @@
 
 mod backup;
 mod damage;
+mod delete;
 mod increases;
 mod journeys;
 mod model;
+mod rollups;
 mod together;
 mod transfer;
 

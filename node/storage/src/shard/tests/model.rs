@@ -1,8 +1,8 @@
 //! A shard against a plain map, over random operations, with a crash between any two writes.
 
 use super::*;
-use crate::Error;
 use crate::disk::database::FaultHook;
+use crate::{Deletion, Error};
 use plimsoll_model::{Histogram, MatchOp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ enum Op {
         after_days: i64,
     },
     Expire(i64),
+    /// Deletes what the n-th of the model's selectors finds, from the first to the second timestamp.
+    Delete(usize, i64, i64),
     Reopen,
     /// The shard is replaced by a copy of itself.
     Copy,
@@ -33,6 +35,13 @@ enum Op {
     Crash {
         steps: i64,
         compact: bool,
+    },
+    /// As [`Op::Crash`], in the middle of a deletion; the shard is opened anew, as the owner of the log would.
+    CrashDeleting {
+        steps: i64,
+        which: usize,
+        from: i64,
+        to: i64,
     },
 }
 
@@ -46,6 +55,7 @@ enum Value {
 enum Entry {
     Command(Vec<u8>, Vec<SeriesRef>),
     Expire(i64),
+    Delete(Deletion, u64),
 }
 
 #[derive(Default)]
@@ -70,6 +80,17 @@ fn histogram(n: u8) -> Histogram {
     }
 }
 
+fn selectors() -> [Vec<Matcher>; 3] {
+    [
+        vec![],
+        vec![Matcher::equal("__name__", "up")],
+        vec![
+            Matcher::new("host", MatchOp::NotEqual, "a"),
+            Matcher::new("__name__", MatchOp::Regex, "up|idle"),
+        ],
+    ]
+}
+
 fn bytes_of(h: &Histogram) -> Vec<u8> {
     let mut out = Vec::new();
     h.encode(&mut out);
@@ -88,6 +109,15 @@ impl Model {
         self.expired_before = self.expired_before.max(Some(before));
         for samples in self.samples.values_mut() {
             *samples = samples.split_off(&before);
+        }
+    }
+
+    fn delete(&mut self, deletion: &Deletion) {
+        for matchers in &deletion.any_of {
+            for (labels, hit) in self.select(matchers, deletion.range) {
+                let samples = self.samples.get_mut(&labels).expect("it was just found");
+                samples.retain(|at, _| !hit.contains_key(at));
+            }
         }
     }
 
@@ -111,14 +141,7 @@ impl Model {
     }
 
     fn check(&self, shard: &Arc<Shard>) {
-        let matchers = [
-            vec![],
-            vec![Matcher::equal("__name__", "up")],
-            vec![
-                Matcher::new("host", MatchOp::NotEqual, "a"),
-                Matcher::new("__name__", MatchOp::Regex, "up|idle"),
-            ],
-        ];
+        let matchers = selectors();
         let middle = TimeRange { start: START + 3_600_000, end: START + DAY + 5_000_000 };
         for matchers in &matchers {
             for range in [TimeRange::ALL, middle] {
@@ -128,6 +151,7 @@ impl Model {
                 assert_eq!(found, self.select(matchers, range));
             }
         }
+        super::rollups::check_hours(shard, TimeRange { start: START - DAY + 1, end: START + 3 * DAY });
     }
 
     /// Applies what the shard at `dir` missed, as the owner of the log does after a start.
@@ -144,6 +168,10 @@ impl Model {
                 }
                 Entry::Expire(before) => {
                     shard.expire(*before).expect("an expiry");
+                }
+                Entry::Delete(deletion, series) => {
+                    let done = shard.delete(&(i as u64 + 1).to_be_bytes(), deletion).expect("a deletion");
+                    assert_eq!(done.series, *series, "a replay deletes the same");
                 }
             }
         }
@@ -226,6 +254,23 @@ impl World {
                 self.model.expire(*before);
                 self.shard().expire(*before).expect("an expiry");
             }
+            Op::Delete(which, from, to) => {
+                let (position, deletion) = self.deletion(*which, *from, *to);
+                let done = self.shard().delete(&position.to_be_bytes(), &deletion).expect("a deletion");
+                self.deleted(deletion, done.series);
+            }
+            Op::CrashDeleting { steps, which, from, to } => {
+                let (position, deletion) = self.deletion(*which, *from, *to);
+                let expected = self.shard().would_delete(&deletion).expect("a look").0;
+                self.countdown.store(*steps, Ordering::SeqCst);
+                let result = self.shard().delete(&position.to_be_bytes(), &deletion);
+                self.countdown.store(i64::MAX, Ordering::SeqCst);
+                assert!(matches!(result, Ok(_) | Err(Error::Injected(_))), "{result:?}");
+                self.hit = result.is_err();
+                self.deleted(deletion, expected);
+                self.check_image();
+                self.run(&Op::Reopen);
+            }
             Op::Reopen => {
                 let place = self.place.take().expect("the place is there between operations");
                 self.place = Some(place.reopen_with(options(&self.countdown)));
@@ -255,6 +300,18 @@ impl World {
             }
         }
         self.model.check(self.shard());
+    }
+
+    fn deletion(&self, which: usize, from: i64, to: i64) -> (u64, Deletion) {
+        let position = self.model.log.len() as u64 + 1;
+        let range = TimeRange { start: from, end: to };
+        let any_of = vec![selectors()[which].clone()];
+        (position, Deletion { number: position, any_of, none_of: Vec::new(), range })
+    }
+
+    fn deleted(&mut self, deletion: Deletion, series: u64) {
+        self.model.delete(&deletion);
+        self.model.log.push(Entry::Delete(deletion, series));
     }
 
     /// Opens a copy of the directory as a kill would have left it, and replays the log.
@@ -292,6 +349,17 @@ fn at() -> impl Strategy<Value = i64> {
     ]
 }
 
+/// Where a deletion begins or ends.
+fn edge() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        1 => Just(i64::MIN),
+        1 => Just(i64::MAX),
+        1 => (0i64..5).prop_map(|d| START + d * DAY),
+        1 => (0i64..5).prop_map(|d| START + d * DAY - 1),
+        2 => at(),
+    ]
+}
+
 fn value() -> impl Strategy<Value = f64> {
     prop_oneof![
         5 => (0i32..4).prop_map(f64::from),
@@ -311,6 +379,10 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Checkpoint),
         2 => (any::<bool>(), 0i64..5).prop_map(|(force, after_days)| Op::Compact { force, after_days }),
         1 => (0i64..5 * 24).prop_map(|h| Op::Expire(START - DAY + h * 3_600_000 + 7_000)),
+        2 => (0usize..3, edge(), edge()).prop_map(|(i, a, b)| Op::Delete(i, a.min(b), a.max(b))),
+        1 => (0i64..14, 0usize..3, edge(), edge()).prop_map(|(steps, which, a, b)| {
+            Op::CrashDeleting { steps, which, from: a.min(b), to: a.max(b) }
+        }),
         1 => Just(Op::Reopen),
         1 => Just(Op::Copy),
         2 => (0i64..14, any::<bool>()).prop_map(|(steps, compact)| Op::Crash { steps, compact }),
@@ -350,6 +422,30 @@ fn a_kill_between_any_two_writes_loses_and_doubles_nothing() {
             world.run(&Op::Reopen);
             if !world.hit {
                 assert!(steps > 4, "a checkpoint has five steps at least");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kill_between_any_two_writes_of_a_deletion_leaves_all_or_nothing_of_it() {
+    for (from, to) in [(i64::MIN, i64::MAX), (START + 60_000, START + DAY - 1_000_000)] {
+        for steps in 0.. {
+            let mut world = World::new();
+            world.run(&Op::Burst(0, START, 300));
+            world.run(&Op::Burst(3, START + DAY - 600_000, 200));
+            world.run(&Op::Compact { force: true, after_days: 3 });
+            world.run(&Op::Burst(1, START + 5_000, 300));
+            world.run(&Op::Floats(0, vec![(START, 9.0), (START + 7, 1.0)]));
+            world.run(&Op::CrashDeleting { steps, which: 1, from, to });
+            // The same labels, known ones and new ones, and the same timestamps.
+            world.run(&Op::Floats(0, vec![(START + 60_000, 2.0), (START + DAY, 3.0)]));
+            world.run(&Op::Floats(4, vec![(START + 1, 2.0)]));
+            world.run(&Op::Compact { force: true, after_days: 3 });
+            world.run(&Op::Reopen);
+            if !world.hit {
+                assert!(steps > 6, "a deletion is a checkpoint and a publication");
                 break;
             }
         }
