@@ -83,8 +83,8 @@ impl World {
     fn recall(&self) -> State {
         let mut state = State::new(self.settled);
         for (labels, points) in &self.canonical {
-            if labels.metric_name() == Some("agent_session_start_timestamp_seconds") {
-                if let Some((_, start)) = points.range(..=self.settled).next_back() {
+            if labels.metric_name() == Some("agent_session_start_timestamp_seconds")
+                && let Some((_, start)) = points.range(..=self.settled).next_back() {
                     let get = |name| labels.get(name).expect("both are set");
                     state.put_session(
                         get("telemetry_source"),
@@ -92,7 +92,6 @@ impl World {
                         (start * 1000.0).round() as i64,
                     );
                 }
-            }
         }
         state
     }
