@@ -194,6 +194,15 @@ impl Spill {
         }
     }
 
+    /// `left` samples of `oldest` were not sent. They stay, unless their segment was dropped meanwhile for its room.
+    pub(crate) fn abandon(&self, oldest: &Oldest, left: u64) {
+        let mut state = self.lock();
+        match state.segments.front_mut().filter(|s| s.number == oldest.segment) {
+            Some(segment) => segment.in_flight = 0,
+            None => state.totals.dropped += left,
+        }
+    }
+
     /// The fate of `oldest` is known: it is not needed any more.
     pub(crate) fn done(&self, oldest: &Oldest) -> io::Result<()> {
         let mut state = self.lock();

@@ -68,7 +68,8 @@ impl Deliver {
             let oldest = tokio::task::spawn_blocking(move || from.oldest()).await;
             match oldest {
                 Ok(Ok(Some(oldest))) => {
-                    if !self.drain_one(oldest.samples.clone()).await {
+                    if let Err(left) = self.drain_one(oldest.samples.clone()).await {
+                        spill.abandon(&oldest, left);
                         return;
                     }
                     if let Err(e) = spill.done(&oldest) {
@@ -92,25 +93,26 @@ impl Deliver {
         }
     }
 
-    /// Answers whether the whole record met its fate.
-    async fn drain_one(&self, record: Vec<Sample>) -> bool {
+    /// Brings a record to its end; answers how many samples have none when the writer's time is over.
+    async fn drain_one(&self, record: Vec<Sample>) -> Result<(), u64> {
         let mut parts = vec![record];
         while let Some(part) = parts.pop() {
+            let left = (part.len() + parts.iter().map(Vec::len).sum::<usize>()) as u64;
             match self.send(&part, Duration::MAX).await {
                 Fate::TooLarge if part.len() > 1 => parts.extend(self.split(part)),
-                Fate::GivenUp if *self.ending.borrow() => return false,
+                Fate::GivenUp if *self.ending.borrow() => return Err(left),
                 Fate::GivenUp => {
                     // An error that no repeat mends, such as a wrong token: the samples wait for a right one.
                     let mut ending = self.ending.subscribe();
                     tokio::select! {
                         () = sleep(self.backoff.longest) => parts.push(part),
-                        _ = ending.wait_for(|ending| *ending) => return false,
+                        _ = ending.wait_for(|ending| *ending) => return Err(left),
                     }
                 }
                 fate => self.settled(&fate, part.len() as u64),
             }
         }
-        true
+        Ok(())
     }
 
     /// The halves of `part`, the first on top, so that the order of the samples stays.

@@ -336,9 +336,15 @@ impl Writer {
             self.drained(deadline.saturating_duration_since(tokio::time::Instant::now())).await;
             self.deliver.ending.send_replace(true);
             let spilled = tokio::time::Instant::now() + SPILL_LIMIT;
-            for task in late.iter_mut().chain([&mut { drain }]) {
-                let _ = tokio::time::timeout_at(spilled, task).await;
+            let _ = tokio::time::timeout_at(spilled, drain).await;
+            let mut still = Vec::new();
+            for mut task in late {
+                // A handle that gave its answer must not be asked again.
+                if tokio::time::timeout_at(spilled, &mut task).await.is_err() {
+                    still.push(task);
+                }
             }
+            late = still;
         }
         for task in late {
             task.abort();

@@ -352,12 +352,12 @@ async fn an_import_with_a_state_goes_on_by_itself() {
 #[tokio::test]
 async fn what_was_exported_as_parquet_comes_back_in_the_same_lines() {
     let lines = concat!(
-        r#"{"metric":{"__name__":"up","job":"j","odd \" name":"é"},"values":[1.5,"StaleNaN",-0.0],"timestamps":[1000,2000,-3]}"#,
+        r#"{"metric":{"__name__":"up","job":"j","odd \" name":"é"},"values":[1.5,"StaleNaN",-0],"timestamps":[1000,2000,-3]}"#,
         "\n",
         r#"{"metric":{"__name__":"bare"},"values":["Infinity"],"timestamps":[7]}"#,
         "\n",
         r#"{"metric":{"__name__":"sizes"},"histograms":[{"timestamp":9,"reset_hint":"gauge","schema":3,"zero_threshold":0.001,"#,
-        r#""zero_count":1.0,"count":3.0,"sum":4.5,"positive_spans":[[0,1]],"negative_spans":[],"positive_buckets":[2.0],"#,
+        r#""zero_count":1,"count":3,"sum":4.5,"positive_spans":[[0,1]],"negative_spans":[],"positive_buckets":[2],"#,
         r#""negative_buckets":[],"custom_values":[]}]}"#,
         "\n"
     );
