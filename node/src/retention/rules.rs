@@ -75,7 +75,8 @@ impl Policy {
         for rule in &document.rules {
             let bad = |reason: String| format!("rule {:?}: {reason}", rule.selector);
             let matchers = plimsoll_promql::parse_selector(&rule.selector).map_err(|e| bad(e.to_string()))?;
-            let keep: Period = rule.keep.parse().map_err(|e| bad(format!("keep {:?}: {e}", rule.keep)))?;
+            let keep = rule.keep.parse::<Period>();
+            let keep = keep.map_err(|()| bad(format!("keep {:?} is no duration; write it as 7d", rule.keep)))?;
             let keep_ms = i64::try_from(keep.duration().as_millis()).unwrap_or(i64::MAX);
             if !(DAY_MS..=LONGEST_MS).contains(&keep_ms) {
                 return Err(bad(format!("keep is 1d to 100y, not {}: days are deleted as a whole", rule.keep)));
