@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test chaos bench fmt lint ui
+.PHONY: help setup build demo test test-ui screenshots chaos bench fmt lint ui
 
 # Points cargo at the kept RocksDB library, building it first where there is none.
 ROCKSDB := eval "$$(.ci/rocksdb)"
@@ -12,7 +12,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 KILLS ?= 200
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 setup: ## install what builds and tests need (apt where it may)
 	@.ci/setup build peers
@@ -24,7 +24,7 @@ build: ## the `plimsoll` binary
 demo: ui build ## a node with live traffic: URLs and queries to try
 	@$(TARGET)/release/plimsoll demo
 
-test: ## all tests, against real processes
+test: ui ## all tests, against real processes, and the web page in a real browser
 	@.ci/setup build peers || .ci/setup build
 	@$(ROCKSDB); \
 	cargo build --release --workspace --bins --tests; \
@@ -34,6 +34,17 @@ test: ## all tests, against real processes
 		echo "cargo-nextest is not installed: running cargo test"; \
 		cargo test --release --workspace --lib --bins --tests; \
 	fi
+	@$(MAKE) --no-print-directory test-ui
+
+test-ui: ## the web page's own tests: its logic, and all pages in headless Chromium against a demo
+	@if ! command -v npm >/dev/null || [ ! -d node/ui/node_modules ]; then echo "LEFT OUT: the web page's tests need npm"; exit 0; fi; \
+	(cd node/ui && npx vitest run); \
+	if .ci/setup browser; then cd node/ui && PLIMSOLL_BIN="$(abspath $(TARGET))/release/plimsoll" npx playwright test --project tests; \
+	else echo "LEFT OUT: the pages in a browser, for want of Chromium"; fi
+
+screenshots: ui build ## pictures of all pages for docs/screenshots, from a demo
+	@.ci/setup browser
+	@cd node/ui && PLIMSOLL_BIN="$(abspath $(TARGET))/release/plimsoll" npx playwright test --project screenshots
 
 chaos: build ## faults against one node and a cluster under load: nothing acknowledged may be lost (docs/faults.md)
 	@.ci/setup chaos || echo "without these, some scenarios are left out"
@@ -55,7 +66,9 @@ lint: ## what CI holds: format, clippy, docs
 	@$(ROCKSDB); cargo clippy --release --workspace --all-targets -- -D warnings
 	@$(ROCKSDB); RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --quiet
 
-ui: ## the web page's bundle, where npm is installed and node/ui has sources
-	@if [ ! -f node/ui/package.json ] || [ node/ui/dist -nt node/ui/package-lock.json ]; then exit 0; \
-	elif ! command -v npm >/dev/null; then echo "npm is not installed: the node is built without its web page"; \
-	else cd node/ui && npm ci --no-audit --no-fund && npm run build; fi
+ui: ## the web page's bundle, where npm is installed
+	@cd node/ui; \
+	if [ -f dist/index.html ] && [ -z "$$(find src public index.html package-lock.json vite.config.ts -newer dist/index.html -print -quit)" ]; then exit 0; fi; \
+	if ! command -v npm >/dev/null; then echo "npm is not installed: the node is built without its web page"; exit 0; fi; \
+	if [ ! -d node_modules ] || [ package-lock.json -nt node_modules ]; then npm ci --no-audit --no-fund && touch node_modules; fi && npm run build \
+	|| echo "the web page could not be built (see above): the node is built without it"

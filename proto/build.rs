@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 10] = [
     "plimsoll/v1/samples.proto",
     "plimsoll/v1/write.proto",
     "plimsoll/v1/query.proto",
     "plimsoll/v1/admin.proto",
+    "plimsoll/v1/report.proto",
     "plimsoll/v1/peer.proto",
     "prometheus/remote_write_v1.proto",
     "prometheus/remote_write_v2.proto",
+    "opentelemetry/metrics.proto",
+    "opentelemetry/status.proto",
 ];
 
 fn main() {

@@ -11,6 +11,8 @@ pub enum TextFormat {
     JsonLines,
     /// Prometheus' text exposition format; samples without a timestamp are stamped by the node.
     Prometheus,
+    /// OpenMetrics: the same with timestamps in seconds.
+    OpenMetrics,
 }
 
 impl Client {
@@ -22,6 +24,10 @@ impl Client {
             TextFormat::JsonLines => Request::post("/api/v1/import", "application/x-ndjson", lines),
             TextFormat::Prometheus => {
                 Request::post("/api/v1/import/prometheus", "text/plain; version=0.0.4", lines)
+            }
+            TextFormat::OpenMetrics => {
+                let kind = "application/openmetrics-text; version=1.0.0";
+                Request::post("/api/v1/import/prometheus", kind, lines)
             }
         };
         self.transport.send(&request).await.map(|_| ())

@@ -123,11 +123,8 @@ impl Client {
         rules: Option<&[RetentionRule]>,
     ) -> Result<Vec<RetentionEffect>, Error> {
         let body = rules.map(|rules| json!({"rules": plain(rules)}).to_string()).unwrap_or_default();
-        let mut request = Request::post(
-            "/api/v1/admin/retention/dry_run",
-            "application/json",
-            Bytes::from(body),
-        );
+        let mut request =
+            Request::post("/api/v1/admin/retention/dry_run", "application/json", Bytes::from(body));
         request.repeatable = true;
         let effects: Reported<Effects> = self.ask(&request).await?;
         let read = |row| {

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{error::Elapsed, timeout};
 
-/// Longest message of a node that is kept in an error.
-const MESSAGE_BYTES: usize = 2048;
+/// Longest message of a node that is kept in an error: all reasons of a refused write, each with an example.
+const MESSAGE_BYTES: usize = 12 << 10;
 
 /// What a [`Transport`] is made of.
 #[derive(Clone, Debug)]
@@ -76,6 +76,11 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) struct StreamedReply {
     pub url: String,
+    #[cfg_attr(
+        not(feature = "cli"),
+        allow(dead_code, reason = "only commands ask what kind of stream it is")
+    )]
+    pub headers: HeaderMap,
     pub body: Incoming,
 }
 
@@ -236,7 +241,7 @@ impl Transport {
         let head = timeout(self.settings.timeout, self.start(url, request)).await;
         let (parts, body) = self.in_time(url, head)?;
         if parts.status.is_success() {
-            return Ok(StreamedReply { url: url.text.clone(), body });
+            return Ok(StreamedReply { url: url.text.clone(), headers: parts.headers, body });
         }
         let body = timeout(self.settings.timeout, self.collect(url, body)).await;
         let body = self.in_time(url, body)?;
@@ -409,6 +414,6 @@ mod tests {
         let (kind, message) = error_body(br#"{"status":"error","errorType":"bad_data","error":"x"}"#);
         assert_eq!((kind.as_deref(), message.as_str()), (Some("bad_data"), "x"));
         assert_eq!(error_body(b" gone \n"), (None, "gone".to_owned()));
-        assert_eq!(error_body(&[0xff; 4000]).1.chars().count(), MESSAGE_BYTES);
+        assert_eq!(error_body(&[0xff; 40_000]).1.chars().count(), MESSAGE_BYTES);
     }
 }

@@ -26,7 +26,10 @@ mod validate;
 pub use effective::Effective;
 pub use error::{Error, Origin, Problem};
 pub use load::LoadArgs;
-pub use sections::{Access, Cluster, Ingest, Log, LogFormat, LogLevel, Node, Query, Shards, Storage, Tls};
+pub use sections::{
+    Access, Cluster, Ingest, Log, LogFormat, LogLevel, Node, Otlp, OtlpNames, Query, Rules, Scrape, Shards,
+    Storage, Tls,
+};
 pub use setting::Key;
 pub use settings::Settings;
 pub use units::{Period, Size};

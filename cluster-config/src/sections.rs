@@ -150,6 +150,25 @@ section! {
 }
 
 section! {
+    /// How OpenTelemetry's metrics become series. Nodes of a cluster should agree on it.
+    Otlp = "otlp" {
+        /// `prometheus` (`http.requests` in `s` becomes `http_requests_seconds`, counters end in `_total`), `underscores` (no
+        /// unit, no `_total`), `suffixes` (dots stay, unit and `_total` are added) or `untouched`.
+        names: OtlpNames = OtlpNames::Prometheus,
+        /// Attributes of the resource that become labels of its series. `service.*` become `job` and `instance` in any
+        /// case, the others are in `target_info`.
+        promote: Vec<String> = Vec::new(),
+        /// Whether the instrumentation scope becomes the labels `otel_scope_*`. They make new series with each version of
+        /// a library.
+        scope_labels: bool = false,
+        /// Whether the attributes of a resource become the series `target_info`.
+        target_info: bool = true,
+        /// Whether delta temporality is taken and added up. Without it, senders are told to send cumulative sums.
+        delta: bool = true,
+    }
+}
+
+section! {
     /// What a query may take. Over a limit the query ends with an error that names the limit.
     Query = "query" {
         /// How far an instant looks back for the newest sample; the same as Prometheus.
@@ -166,6 +185,46 @@ section! {
         memory: Size = Size::mib(512),
         /// Queries that run at a time; further ones wait within their timeout. A query uses all cores by itself.
         concurrency: u64 = 16,
+    }
+}
+
+section! {
+    /// What the cluster fetches metrics from.
+    Scrape = "scrape" {
+        /// File with `scrape_configs` as Prometheus has them. The node hands its content to the cluster, whose nodes share
+        /// the targets; a changed file is taken up within seconds. Files that it names must lie on every node.
+        config_file: Option<PathBuf> = None,
+        /// Whether the cluster scrapes its own nodes, as job `plimsoll`.
+        own_nodes: bool = true,
+        /// How often the cluster scrapes its own nodes.
+        own_interval: Period = Period::seconds(15),
+        /// Largest body of a target after decompression, where its job sets no smaller `body_size_limit`.
+        body: Size = Size::mib(64),
+        /// Bytes of all bodies on their way to this node; a scrape that finds no room fails, and says so.
+        in_flight_bytes: Size = Size::mib(128),
+    }
+}
+
+section! {
+    /// Recording and alerting rules, and how alerts reach people.
+    Rules = "rules" {
+        /// Rule files in Prometheus' format; `*` stands for any characters of a file's name. Read again when they change. The
+        /// groups are kept in the cluster, so one node that has the files is enough.
+        files: Vec<String> = Vec::new(),
+        /// How often a group is evaluated that says nothing of it; the same as Prometheus.
+        evaluation_interval: Period = Period::minutes(1),
+        /// How far in the past rules look, for samples that come late.
+        query_offset: Period = Period::seconds(0),
+        /// Where people reach the cluster; alerts link to it.
+        external_url: Option<String> = None,
+        /// Labels of every alert that leaves the cluster, each as `name=value`.
+        external_labels: Vec<String> = Vec::new(),
+        /// File with routes and receivers of alerts in Alertmanager's format; read again when it changes. Without it what was
+        /// put by the API holds.
+        notifications: Option<PathBuf> = None,
+        /// Program with its arguments that receivers with `exec_configs` run, with the message on its standard input. It can
+        /// be named here and nowhere else.
+        exec: Vec<String> = Vec::new(),
     }
 }
 
@@ -234,6 +293,20 @@ macro_rules! words {
             }
         }
     };
+}
+
+words! {
+    /// Names that OpenTelemetry's metrics and attributes get.
+    OtlpNames, "one of prometheus, underscores, suffixes, untouched" {
+        /// As Prometheus translates them.
+        Prometheus = "prometheus",
+        /// Without unit and `_total`.
+        Underscores = "underscores",
+        /// With unit and `_total`, other characters as they are.
+        Suffixes = "suffixes",
+        /// As they are.
+        Untouched = "untouched",
+    }
 }
 
 words! {

@@ -3,7 +3,9 @@
 use crate::effective::Effective;
 use crate::error::{Error, Origin, Problem};
 use crate::load::{Assignment, LoadArgs};
-use crate::sections::{Access, Cluster, Ingest, Log, Node, Query, Section, Shards, Storage, Tls};
+use crate::sections::{
+    Access, Cluster, Ingest, Log, Node, Otlp, Query, Rules, Scrape, Section, Shards, Storage, Tls,
+};
 use crate::setting::Key;
 use crate::suggest;
 use std::collections::BTreeMap;
@@ -21,8 +23,14 @@ pub struct Settings {
     pub cluster: Cluster,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[otlp]`
+    pub otlp: Otlp,
     /// `[query]`
     pub query: Query,
+    /// `[scrape]`
+    pub scrape: Scrape,
+    /// `[rules]`
+    pub rules: Rules,
     /// `[tls]`
     pub tls: Tls,
     /// `[access]`
@@ -58,7 +66,10 @@ impl Settings {
             Shards::KEYS,
             Cluster::KEYS,
             Ingest::KEYS,
+            Otlp::KEYS,
             Query::KEYS,
+            Scrape::KEYS,
+            Rules::KEYS,
             Tls::KEYS,
             Access::KEYS,
             Log::KEYS,
@@ -84,7 +95,10 @@ impl Settings {
             "shards" => self.shards.show(key.name),
             "cluster" => self.cluster.show(key.name),
             "ingest" => self.ingest.show(key.name),
+            "otlp" => self.otlp.show(key.name),
             "query" => self.query.show(key.name),
+            "scrape" => self.scrape.show(key.name),
+            "rules" => self.rules.show(key.name),
             "tls" => self.tls.show(key.name),
             "access" => self.access.show(key.name),
             _ => self.log.show(key.name),
@@ -102,7 +116,10 @@ impl Settings {
             "shards" => self.shards.set(key.name, &given),
             "cluster" => self.cluster.set(key.name, &given),
             "ingest" => self.ingest.set(key.name, &given),
+            "otlp" => self.otlp.set(key.name, &given),
             "query" => self.query.set(key.name, &given),
+            "scrape" => self.scrape.set(key.name, &given),
+            "rules" => self.rules.set(key.name, &given),
             "tls" => self.tls.set(key.name, &given),
             "access" => self.access.set(key.name, &given),
             _ => self.log.set(key.name, &given),

@@ -69,6 +69,11 @@ impl Settings {
             }),
         );
 
+        let scrape = &self.scrape;
+        refuse("scrape.own_interval", period(scrape.own_interval, Period::seconds(1), Period::minutes(5)));
+        refuse("scrape.body", size(scrape.body, Size::kib(1), Size::gib(1)));
+        refuse("scrape.in_flight_bytes", size(scrape.in_flight_bytes, Size::mib(1), Size::gib(1)));
+
         let query = &self.query;
         refuse("query.lookback", period(query.lookback, Period::millis(1), Period::days(1)));
         refuse("query.timeout", period(query.timeout, Period::millis(1), Period::days(1)));

@@ -68,6 +68,14 @@ async fn grpc(address: SocketAddr) {
     assert!(sum.contains("1225"), "{sum}");
     let count = ask(address, "histogram_count(native_over_grpc)").await;
     assert!(count.contains("\"3\"]"), "{count}");
+    let options = plimsoll_client::ReportOptions::default();
+    let report = grpc.report("loops", &options).await.expect("a report");
+    assert_eq!((report.kind.as_str(), report.tables.len()), ("loops", 1), "{report:?}");
+    let csv = grpc.report_text("tokens", &options, "csv").await.expect("a report");
+    assert!(csv.starts_with("loop_type,model,total,"), "{csv}");
+    let bad = plimsoll_client::ReportOptions { compare: Some("yesterday".to_owned()), ..options };
+    let error = grpc.report("loops", &bad).await.expect_err("that is no comparison");
+    assert!(error.to_string().contains("previous, week"), "{error}");
     let error = grpc.query("sum((", None).await.expect_err("that is no PromQL");
     assert!(error.to_string().contains("parse error"), "{error}");
 }

@@ -10,6 +10,7 @@ pub mod convert;
 pub mod escape;
 pub mod exposition;
 pub mod ingest;
+pub mod raw;
 
 /// Plimsoll's own gRPC API.
 #[allow(missing_docs, clippy::all)]
@@ -31,4 +32,16 @@ pub mod prometheus {
     pub mod v2 {
         tonic::include_proto!("io.prometheus.write.v2");
     }
+}
+
+/// Messages of OTLP metrics, as values. For senders and tests: a node reads them in place, see [`ingest`].
+#[allow(missing_docs, clippy::all)]
+pub mod opentelemetry {
+    tonic::include_proto!("opentelemetry.proto.collector.metrics.v1");
+}
+
+/// How a gRPC service says why a call failed.
+#[allow(missing_docs, clippy::all)]
+pub mod rpc {
+    tonic::include_proto!("google.rpc");
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use plimsoll_model::{Labels, Timestamp};
-use plimsoll_proto::ingest::{self, Encoding, Limits, Scratch, TextDialect};
+use plimsoll_proto::ingest::{self, Encoding, Limits, OtlpOptions, Scratch, TextDialect};
 use plimsoll_proto::prometheus::{v1, v2};
 use plimsoll_proto::v1 as own;
 use proptest::collection::vec;
@@ -24,6 +24,13 @@ fn feed(bytes: &[u8]) {
         let _ = ingest::text(bytes, dialect, 0, 1, &limits, 7, &mut sink());
     }
     let _ = ingest::json_lines(bytes, 1, &limits, 7, &mut sink());
+    let options = OtlpOptions { scope_labels: true, ..OtlpOptions::default() };
+    let _ = ingest::otlp_message(bytes, &options, &limits, 7, &mut scratch, &mut sink());
+    for json in [false, true] {
+        for encoding in [Encoding::Identity, Encoding::Gzip] {
+            let _ = ingest::otlp(bytes, (encoding, json), &options, (&limits, 7), &mut scratch, &mut sink());
+        }
+    }
     let mut buffer = Vec::new();
     let _ = ingest::decompress(Encoding::Gzip, bytes, &limits, &mut buffer);
     if let Ok(request) = own::WriteRequest::decode(bytes) {
@@ -83,6 +90,55 @@ fn any_series() -> impl Strategy<Value = v1::TimeSeries> {
             }
         },
     )
+}
+
+/// A request of OTLP with a point of each kind.
+fn otlp_request(temporality: i32) -> Vec<u8> {
+    use plimsoll_proto::opentelemetry::*;
+    let text = |text: &str| AnyValue { value: Some(any_value::Value::StringValue(text.into())) };
+    let attribute = |key: &str| KeyValue { key: key.into(), value: Some(text("x")) };
+    let number = NumberDataPoint {
+        attributes: vec![attribute("a.b")],
+        start_time_unix_nano: 1,
+        time_unix_nano: 2_000_000,
+        value: Some(number_data_point::Value::AsDouble(1.5)),
+        exemplars: vec![Exemplar::default()],
+        ..Default::default()
+    };
+    let buckets = HistogramDataPoint {
+        time_unix_nano: 2_000_000,
+        count: 3,
+        sum: Some(1.0),
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![0.5],
+        ..Default::default()
+    };
+    let positive = exponential_histogram_data_point::Buckets { offset: -2, bucket_counts: vec![1, 0, 2] };
+    let native =
+        ExponentialHistogramDataPoint { count: 3, scale: 9, positive: Some(positive), ..Default::default() };
+    let quantile = summary_data_point::ValueAtQuantile { quantile: 0.5, value: 1.0 };
+    let summary = SummaryDataPoint { quantile_values: vec![quantile], ..Default::default() };
+    let metric =
+        |data| Metric { name: "m.n".into(), unit: "By/s".into(), data: Some(data), ..Default::default() };
+    let aggregation_temporality = temporality;
+    let metrics = vec![
+        metric(metric::Data::Sum(Sum {
+            data_points: vec![number],
+            aggregation_temporality,
+            is_monotonic: true,
+        })),
+        metric(metric::Data::Histogram(Histogram { data_points: vec![buckets], aggregation_temporality })),
+        metric(metric::Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: vec![native],
+            aggregation_temporality,
+        })),
+        metric(metric::Data::Summary(Summary { data_points: vec![summary] })),
+    ];
+    let resource =
+        Resource { attributes: vec![attribute("service.name"), attribute("z")], ..Default::default() };
+    let scope_metrics = vec![ScopeMetrics { metrics, ..Default::default() }];
+    let of_resource = ResourceMetrics { resource: Some(resource), scope_metrics, ..Default::default() };
+    ExportMetricsServiceRequest { resource_metrics: vec![of_resource] }.encode_to_vec()
 }
 
 fn any_request() -> impl Strategy<Value = v1::WriteRequest> {
@@ -181,7 +237,7 @@ proptest! {
         flips in vec((any::<prop::sample::Index>(), 0u8..8), 0..4),
         cut in any::<prop::sample::Index>(),
     ) {
-        for message in [request.encode_to_vec(), as_v2(&request).encode_to_vec()] {
+        for message in [request.encode_to_vec(), as_v2(&request).encode_to_vec(), otlp_request(1), otlp_request(2)] {
             let compressed = snap::raw::Encoder::new().compress_vec(&message).expect("short enough");
             for mut bytes in [message, compressed] {
                 for (at, bit) in &flips {

@@ -29,6 +29,8 @@ pub struct PrometheusJob {
     pub remote_write: Option<String>,
     /// It takes remote write itself, in any order within a day: a peer in a benchmark.
     pub receive: bool,
+    /// Its whole configuration, where it is another one.
+    pub config: Option<String>,
 }
 
 /// Prometheus with `job`.
@@ -48,6 +50,7 @@ pub fn prometheus(job: &PrometheusJob) -> Peer {
     if job.receive {
         config += "storage:\n  tsdb:\n    out_of_order_time_window: 1d\n";
     }
+    config = job.config.clone().unwrap_or(config);
     let file = folder.path().join("prometheus.yml");
     fs::write(&file, config).expect("a file in a temporary folder");
     start("prometheus", "/-/ready", folder, |command, address, data| {
@@ -64,6 +67,20 @@ pub fn prometheus(job: &PrometheusJob) -> Peer {
 pub fn node_exporter() -> Peer {
     start("prometheus-node-exporter", "/metrics", folder("node-exporter"), |command, address, _| {
         command.arg(format!("--web.listen-address={address}"));
+    })
+}
+
+/// Alertmanager, alone, that tells nobody.
+pub fn alertmanager() -> Peer {
+    let folder = folder("alertmanager");
+    let file = folder.path().join("alertmanager.yml");
+    fs::write(&file, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+        .expect("a file in a temporary folder");
+    start("prometheus-alertmanager", "/-/ready", folder, |command, address, data| {
+        command.arg(format!("--web.listen-address={address}"));
+        command.arg(format!("--config.file={}", file.display()));
+        command.arg(format!("--storage.path={}", data.display()));
+        command.arg("--cluster.listen-address=");
     })
 }
 

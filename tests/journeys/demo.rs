@@ -88,10 +88,10 @@ fn the_demo_prints_lines_that_give_real_answers() {
     let greeting = demo.process.log();
     let http = demo.http();
     for metric in [
-        "loop_execution_duration_bucket",
-        "llm_tokens_used",
-        "tool_invocations",
-        "loop_errors",
+        "loop_execution_duration_seconds_bucket",
+        "llm_tokens_total",
+        "tool_invocations_total",
+        "loop_errors_total",
         "active_loops",
         "system_cpu_usage",
     ] {

@@ -39,6 +39,7 @@ fn a_real_prometheus_writes_into_a_node_and_both_answer_the_same() {
         scrape: vec![exporter.address()],
         remote_write: Some(format!("{}/api/v1/write", node.url())),
         receive: false,
+        config: None,
     });
     let (ours, theirs) = (node.http(), prometheus.http());
     wait_until("twelve scrapes to arrive", SOON * 2, || newest(&ours, "count_over_time(up[1h])") >= SCRAPES);
@@ -59,7 +60,7 @@ fn a_real_prometheus_writes_into_a_node_and_both_answer_the_same() {
 }
 
 /// The value of the only series of an instant query; below zero where there is none yet.
-fn newest(http: &Http, query: &str) -> f64 {
+pub fn newest(http: &Http, query: &str) -> f64 {
     let data = http.data("/api/v1/query", &[("query", query)]);
     data["result"][0]["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(-1.0)
 }

@@ -90,7 +90,8 @@ fn what_is_deleted_is_gone_on_all_nodes_for_good_and_may_be_written_anew() {
     plimsoll(&urls, &["delete", "work{job=\"api\"}", "--to", &to, "--yes"], 0);
     assert_eq!(seen(&cluster, 2, "api"), (16, 16));
     let listed = json(&urls, &["delete", "list"]);
-    let states: Vec<&Value> = listed["items"].as_array().expect("a list").iter().map(|j| &j["state"]).collect();
+    let states: Vec<&Value> =
+        listed["items"].as_array().expect("a list").iter().map(|j| &j["state"]).collect();
     assert_eq!(states, ["done", "done"], "{listed}");
 
     let (_, err) = plimsoll(&urls, &["delete", "{job=", "--yes"], 1);

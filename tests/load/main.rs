@@ -4,10 +4,13 @@
 
 mod bench;
 mod cluster;
+mod export;
+mod otlp;
 mod profiles;
 mod queries;
 mod replay;
 mod report;
+mod scrape;
 mod subjects;
 
 use anyhow::{Result, ensure};
@@ -32,6 +35,12 @@ enum Command {
     Bench(BenchArgs),
     /// Three nodes against one: CPU, latency, pushdown, growing to four
     Cluster(ClusterArgs),
+    /// All samples out again, against VictoriaMetrics and promtool
+    Export(ExportArgs),
+    /// The same samples as remote write and as OTLP: CPU of a node for each
+    Otlp(OtlpArgs),
+    /// A thousand targets: what a scraped sample costs, beside Prometheus
+    Scrape(ScrapeArgs),
     /// Send a data set to a server that runs
     Send(SendArgs),
     /// Ask a server that runs, and compare its answers with another's
@@ -71,6 +80,48 @@ struct ClusterArgs {
 }
 
 #[derive(Args)]
+struct OtlpArgs {
+    /// Data sets (default: all)
+    #[arg(long, value_enum)]
+    profile: Vec<Profile>,
+    /// Divide the number of targets by this, for a quick look
+    #[arg(long, default_value_t = 1)]
+    divide: usize,
+    /// Page whose tables are replaced; without it they go to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ExportArgs {
+    /// Divide the number of targets by this, for a quick look
+    #[arg(long, default_value_t = 1)]
+    divide: usize,
+    /// Page whose table is replaced; without it it goes to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ScrapeArgs {
+    /// Targets
+    #[arg(long, default_value_t = 1000)]
+    targets: usize,
+    /// Series of each
+    #[arg(long, default_value_t = 200)]
+    series: usize,
+    /// Seconds between two scrapes
+    #[arg(long, default_value_t = 5)]
+    interval: u32,
+    /// Seconds that are counted
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+    /// Page whose table is replaced; without it it goes to stdout alone
+    #[arg(long)]
+    page: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct SendArgs {
     #[arg(long, value_enum)]
     profile: Profile,
@@ -103,6 +154,9 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bench(args) => bench(args),
         Command::Cluster(args) => measure_cluster(&args),
+        Command::Export(args) => measure_export(&args),
+        Command::Otlp(args) => measure_otlp(args),
+        Command::Scrape(args) => measure_scrape(&args),
         Command::Send(args) => send(&args),
         Command::Ask(args) => ask(&args),
     }
@@ -143,6 +197,47 @@ fn measure_cluster(args: &ClusterArgs) -> Result<()> {
     println!("{table}");
     if let Some(path) = &args.page {
         page::replace(path, "table of plimsoll-load cluster", &table)?;
+        eprintln!("wrote the table to {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure_otlp(args: OtlpArgs) -> Result<()> {
+    let all = vec![Profile::Devops, Profile::Agents];
+    let mut tables = format!("Measured on {}.\n", report::machine());
+    for profile in if args.profile.is_empty() { all } else { args.profile } {
+        tables.push('\n');
+        tables.push_str(&otlp::run(profile, args.divide, now())?);
+    }
+    println!("{tables}");
+    if let Some(path) = &args.page {
+        page::replace(path, "tables of plimsoll-load otlp", &tables)?;
+        eprintln!("wrote the tables to {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure_export(args: &ExportArgs) -> Result<()> {
+    let table = export::run(&export::Plan { divide: args.divide.max(1), end: now() })?;
+    let table = format!("Measured on {}.\n\n{table}", report::machine());
+    println!("{table}");
+    if let Some(path) = &args.page {
+        page::replace(path, "table of plimsoll-load export", &table)?;
+        eprintln!("wrote the table to {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure_scrape(args: &ScrapeArgs) -> Result<()> {
+    let ScrapeArgs { targets, series, interval, seconds, page } = args;
+    let plan = scrape::Plan { targets: *targets, series: *series, interval_s: *interval, seconds: *seconds };
+    let table = scrape::run(&plan)?;
+    let about =
+        format!("{targets} targets of {series} series each, every {interval} s, counted for {seconds} s");
+    let table = format!("Measured on {}: {about}.\n\n{table}", report::machine());
+    println!("{table}");
+    if let Some(path) = page {
+        page::replace(path, "table of plimsoll-load scrape", &table)?;
         eprintln!("wrote the table to {}", path.display());
     }
     Ok(())

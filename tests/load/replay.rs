@@ -39,6 +39,17 @@ impl Sent {
     }
 }
 
+/// Where requests go, and with which headers.
+#[derive(Clone, Copy)]
+pub struct Door {
+    pub path: &'static str,
+    pub headers: &'static [(&'static str, &'static str)],
+}
+
+impl Door {
+    pub const REMOTE_WRITE: Self = Self { path: PATH, headers: &HEADERS };
+}
+
 /// Sends every lane on a connection of its own, as fast as the server takes it.
 pub fn replay(data: &DataSet, http: &Http) -> Sent {
     replay_over(data, std::slice::from_ref(http))
@@ -46,6 +57,11 @@ pub fn replay(data: &DataSet, http: &Http) -> Sent {
 
 /// As [`replay`], the lanes spread over several nodes.
 pub fn replay_over(data: &DataSet, nodes: &[Http]) -> Sent {
+    replay_to(data, nodes, Door::REMOTE_WRITE)
+}
+
+/// As [`replay_over`], in another format.
+pub fn replay_to(data: &DataSet, nodes: &[Http], door: Door) -> Sent {
     let started = Instant::now();
     let mut all = Sent::default();
     thread::scope(|scope| {
@@ -53,7 +69,7 @@ pub fn replay_over(data: &DataSet, nodes: &[Http]) -> Sent {
             .lanes
             .iter()
             .zip(nodes.iter().cycle())
-            .map(|(lane, http)| scope.spawn(move || send_lane(lane, http)))
+            .map(|(lane, http)| scope.spawn(move || send_lane(lane, http, door)))
             .collect();
         for lane in lanes {
             all.add(lane.join().expect("a sender does not panic"));
@@ -64,12 +80,12 @@ pub fn replay_over(data: &DataSet, nodes: &[Http]) -> Sent {
     all
 }
 
-fn send_lane(lane: &[Request], http: &Http) -> Sent {
+fn send_lane(lane: &[Request], http: &Http, door: Door) -> Sent {
     let mut sent = Sent { latencies_ms: Vec::with_capacity(lane.len()), ..Sent::default() };
     for request in lane {
         let began = Instant::now();
         loop {
-            let (said, may_repeat) = match http.post(PATH, &HEADERS, &request.body) {
+            let (said, may_repeat) = match http.post(door.path, door.headers, &request.body) {
                 Ok(answer) if answer.status / 100 == 2 => {
                     sent.acknowledged += request.samples;
                     break;

@@ -13,11 +13,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-proto", &["plimsoll-model"]),
     ("plimsoll-cluster-config", &["plimsoll-model"]),
     ("plimsoll-storage", &["plimsoll-model"]),
+    ("plimsoll-dashboards", &[]),
     ("plimsoll-promql", &["plimsoll-model"]),
+    ("plimsoll-rules", &["plimsoll-model", "plimsoll-promql"]),
     ("plimsoll-consensus", &["plimsoll-model"]),
+    // Reports count native histograms with the engine's arithmetic.
+    ("plimsoll-analytics", &["plimsoll-model", "plimsoll-promql"]),
+    ("plimsoll-agents", &["plimsoll-model"]),
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
-    // The settings are for its command line alone (`config check`), which is a feature that the library does without.
-    ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config"]),
+    ("plimsoll-scrape", &["plimsoll-model", "plimsoll-proto"]),
+    // The settings and the rules are for its command line alone (`config check`, `rules test`), which is a feature that the library does without.
+    (
+        "plimsoll-client",
+        &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config", "plimsoll-scrape", "plimsoll-rules"],
+    ),
     (
         "plimsoll-node",
         &[
@@ -26,8 +35,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-cluster-config",
             "plimsoll-storage",
             "plimsoll-promql",
+            "plimsoll-rules",
             "plimsoll-ownership",
             "plimsoll-consensus",
+            "plimsoll-scrape",
+            "plimsoll-dashboards",
+            "plimsoll-analytics",
+            "plimsoll-agents",
             "plimsoll-client",
         ],
     ),
@@ -158,7 +172,16 @@ fn messages_are_cast_only_where_credit_is_taken() {
 
 #[test]
 fn engines_read_no_clock() {
-    for name in ["plimsoll-model", "plimsoll-storage", "plimsoll-promql", "plimsoll-ownership"] {
+    for name in [
+        "plimsoll-model",
+        "plimsoll-storage",
+        "plimsoll-promql",
+        "plimsoll-ownership",
+        "plimsoll-scrape",
+        "plimsoll-analytics",
+        "plimsoll-agents",
+        "plimsoll-rules",
+    ] {
         let (folder, _) = &crates()[name];
         for_each_code_line(&folder.join("src"), |path, number, line| {
             assert!(!line.contains("SystemTime::now"), "{}:{number} reads a clock", path.display());

@@ -46,7 +46,9 @@ fn run(order: Order) -> Row {
         }
         for at in world.cluster.running() {
             if let Some(status) = world.cluster.node_mut(at).process().ended() {
-                world.violations.push(format!("node {at} ended on a full disk: {status}"));
+                let log = world.cluster.node(at).log();
+                let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+                world.violations.push(format!("node {at} ended on a full disk: {status}: {last}"));
                 world.cluster.node_mut(at).kill();
             }
         }

@@ -1,6 +1,6 @@
 //! CSV of samples, as `export` and `query` write it, into JSON lines.
 
-use super::{time, units};
+use super::{piece, time, units};
 use plimsoll_model::{Labels, METRIC_NAME, Timestamp};
 use serde_json::json;
 
@@ -75,8 +75,9 @@ impl Header {
         for (column, cell) in self.0.iter().zip(cells) {
             match column {
                 Column::Value => {
-                    let v: f64 = cell.trim().parse().map_err(|_| format!("{cell:?} is not a number"))?;
-                    value = Some(units::show_value(v));
+                    let read =
+                        piece::value_of(cell.trim()).ok_or_else(|| format!("{cell:?} is not a number"))?;
+                    value = Some(piece::value_text(read));
                 }
                 Column::TimestampMs => {
                     at = Some(cell.trim().parse().map_err(|_| format!("{cell:?} is not milliseconds"))?);
@@ -142,7 +143,7 @@ fn fields(row: &str) -> Option<Vec<String>> {
 }
 
 /// Reads `name{label="value",...}` with quoted names allowed inside the braces.
-fn series(text: &str) -> Result<Vec<(String, String)>, String> {
+pub(super) fn series(text: &str) -> Result<Vec<(String, String)>, String> {
     let bad = || format!("{text:?} is not a series: write it as name{{label=\"value\"}}");
     let (name, rest) = text.split_at(text.find('{').unwrap_or(text.len()));
     let mut pairs = Vec::new();
@@ -175,7 +176,7 @@ fn series(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// Takes `"..."` off the front, what is between the quotes still escaped.
-fn take_quoted(rest: &mut &str) -> Option<String> {
+pub(super) fn take_quoted(rest: &mut &str) -> Option<String> {
     let inner = rest.strip_prefix('"')?;
     let mut escaped = false;
     let end = inner.find(|c| {
@@ -188,7 +189,7 @@ fn take_quoted(rest: &mut &str) -> Option<String> {
 }
 
 /// Undoes `\\`, `\"`, `\n`, `\r`, `\t`, `\xHH` and `\u{...}`.
-fn unescape(text: &str) -> Result<String, String> {
+pub(super) fn unescape(text: &str) -> Result<String, String> {
     let bad = || format!("{text:?} has a backslash that begins no escape");
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

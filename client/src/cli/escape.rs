@@ -1,41 +1,25 @@
-//! Text of others on the terminal. Anybody who may write a sample chooses its label text, so a label could
-//! hold sequences that clear the screen, set the window's title, or reverse what is read.
+//! Text of others on the terminal: the words for it that the commands use.
 
 use std::borrow::Cow;
 
-/// Whether a terminal may act on `c`, or a reader be misled by it: control characters, line separators, and
-/// the invisible characters that change the direction of text (the "Trojan source" set and its kin).
-fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{61c}')
-}
-
 /// `text` with hostile characters as `\n`, `\t`, `\x1b`, `\u{202e}`. For tables, CSV and messages.
 pub(super) fn terminal(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hostile) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if is_hostile(c) && (c as u32) < 0x100 => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c if is_hostile(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    Cow::Owned(out)
+    plimsoll_model::visible(text)
 }
 
 /// `text` as a field of CSV (RFC 4180): escaped as for a terminal, quoted where it must be.
 pub(super) fn csv(text: &str) -> Cow<'_, str> {
-    let text = terminal(text);
-    let quoted = text.contains([',', '"']) || text.starts_with(' ') || text.ends_with(' ');
-    if quoted { Cow::Owned(format!("\"{}\"", text.replace('"', "\"\""))) } else { text }
+    plimsoll_model::csv_field(text)
+}
+
+/// `text` in a cell of Markdown.
+pub(super) fn markdown(text: &str) -> String {
+    plimsoll_model::markdown_text(text)
+}
+
+/// `text` between tags.
+pub(super) fn html(text: &str) -> String {
+    plimsoll_model::html_text(text)
 }
 
 #[cfg(test)]

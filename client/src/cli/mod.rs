@@ -6,31 +6,42 @@
 //! Rules of every command: data goes to stdout and messages to stderr; nothing is cut when stdout is no
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
+mod agents;
+mod alerts;
+mod anomalies;
+mod budget;
 mod cardinality;
 mod cluster;
 mod completions;
 mod config;
 mod csv;
+mod dashboard;
 mod delete;
 mod doctor;
 mod env;
 mod escape;
 mod exit;
 mod export;
+mod forecast;
 mod graph;
 mod import;
 mod labels;
-mod lines;
 mod output;
+mod piece;
+mod prices;
 mod query;
 mod range;
+mod report;
 mod retention;
+mod rules;
+mod scrape;
 mod screen;
 mod series;
 mod status;
 mod time;
 mod token;
 mod top;
+mod tsdb;
 mod units;
 
 pub use completions::{Completions, script as completion_script};
@@ -98,7 +109,7 @@ pub enum Command {
     /// Show where the series are: the largest metrics, labels and label pairs.
     #[command(after_help = cardinality::EXAMPLES)]
     Cardinality(cardinality::Cardinality),
-    /// Send samples from a file to a node: JSON lines, CSV or Prometheus text.
+    /// Send samples to a node: from a file, from blocks of Prometheus, or from a remote read endpoint.
     #[command(after_help = import::EXAMPLES)]
     Import(import::Import),
     /// Write all samples of a selection to stdout or a file.
@@ -116,15 +127,48 @@ pub enum Command {
     /// Look after the cluster: nodes, shards, moves.
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    /// Tell what agents did, used and cost, and whether all is well.
+    #[command(subcommand)]
+    Report(report::Report),
+    /// Rules: what is evaluated, checked, tested.
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// Alerts that fire, silences, and where alerts go.
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
+    /// Find what is not as one would expect, and choose what is watched.
+    #[command(subcommand)]
+    Anomalies(anomalies::Anomalies),
+    /// Forecast the series of a PromQL expression.
+    #[command(after_help = forecast::EXAMPLES)]
+    Forecast(forecast::Forecast),
     /// Make, list and take back tokens of the API.
     #[command(subcommand)]
     Token(token::Token),
+    /// Look after dashboards: list, import, export, remove.
+    #[command(subcommand)]
+    Dashboard(dashboard::Dashboard),
+    /// Look after telemetry of agents: the mapping of names, what tokens cost.
+    #[command(subcommand)]
+    Agents(agents::Agents),
+    /// Show, check or change what tokens cost.
+    #[command(subcommand, after_help = prices::EXAMPLES)]
+    Prices(prices::Prices),
+    /// Make budgets of what agents spend, and see how they stand.
+    #[command(subcommand, after_help = budget::EXAMPLES)]
+    Budget(budget::Budget),
     /// Check or show settings of a node.
     #[command(subcommand)]
     Config(config::Config),
     /// Find out what is wrong with a node, this machine or the way between them.
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(doctor::Doctor),
+    /// Say what the cluster fetches metrics from.
+    #[command(subcommand)]
+    Scrape(scrape::Scrape),
+    /// List what is scraped, and how it was.
+    #[command(after_help = scrape::TARGETS_EXAMPLES)]
+    Targets(scrape::Targets),
     /// Print completions for a shell.
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -148,9 +192,20 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Retention(c) => c.run(global).await,
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
+        Command::Report(c) => c.run(global).await,
+        Command::Rules(c) => c.run(global).await,
+        Command::Alerts(c) => c.run(global).await,
+        Command::Anomalies(c) => c.run(global).await,
+        Command::Forecast(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,
+        Command::Dashboard(c) => c.run(global).await,
+        Command::Agents(c) => c.run(global).await,
+        Command::Prices(c) => c.run(global).await,
+        Command::Budget(c) => c.run(global).await,
         Command::Config(c) => c.run(global),
         Command::Doctor(c) => c.run(global).await,
+        Command::Scrape(c) => c.run(global).await,
+        Command::Targets(c) => c.run(global).await,
         Command::Completions(c) => c.run(),
         Command::Env(c) => c.run(global),
     };

@@ -1,6 +1,6 @@
 //! Rows on stdout in the five formats.
 
-use super::escape::{csv, terminal};
+use super::escape::{csv, html, markdown, terminal};
 use super::exit::Problem;
 use comfy_table::{CellAlignment, ContentArrangement, presets};
 use serde_json::{Map, Value, json};
@@ -19,6 +19,10 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header (RFC 4180), exact figures.
     Csv,
+    /// A table in Markdown.
+    Md,
+    /// A table in HTML; of a report, a whole page.
+    Html,
 }
 
 /// What a command lists.
@@ -129,6 +133,8 @@ impl Listing {
                 Ok(())
             }
             Format::Csv => self.write_csv(out),
+            Format::Md => self.write_markdown(out),
+            Format::Html => self.write_html(out),
         }
     }
 
@@ -149,6 +155,36 @@ impl Listing {
             writeln!(out, "{}", cells.join(","))?;
         }
         Ok(())
+    }
+
+    fn write_markdown(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let shown: Vec<usize> = (0..self.columns.len()).filter(|i| !self.columns[*i].wide).collect();
+        let names = shown.iter().map(|i| markdown(&self.columns[*i].name));
+        writeln!(out, "| {} |", names.collect::<Vec<_>>().join(" | "))?;
+        let rules = shown.iter().map(|i| if self.columns[*i].right { "---:" } else { "---" });
+        writeln!(out, "|{}|", rules.collect::<Vec<_>>().join("|"))?;
+        for row in &self.rows {
+            let cells = shown.iter().map(|i| markdown(row[*i].for_table(false)));
+            writeln!(out, "| {} |", cells.collect::<Vec<_>>().join(" | "))?;
+        }
+        Ok(())
+    }
+
+    fn write_html(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let shown: Vec<usize> = (0..self.columns.len()).filter(|i| !self.columns[*i].wide).collect();
+        let line = |cells: Vec<&str>, tag: &str| -> String {
+            cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", html(cell))).collect()
+        };
+        let names = shown.iter().map(|i| self.columns[*i].name.as_str()).collect();
+        writeln!(out, "<table>\n<thead><tr>{}</tr></thead>\n<tbody>", line(names, "th"))?;
+        for row in &self.rows {
+            writeln!(
+                out,
+                "<tr>{}</tr>",
+                line(shown.iter().map(|i| row[*i].for_table(false)).collect(), "td")
+            )?;
+        }
+        writeln!(out, "</tbody>\n</table>")
     }
 
     fn table(&self, wide: bool, fit: bool) -> String {
@@ -243,6 +279,16 @@ mod tests {
     fn a_wide_table_has_all_columns_and_exact_figures() {
         let expected = "NAME       SIZE  NOTE\na          2048  x,y\nb\\x1b[31m     5  \"q\"\n";
         assert_eq!(printed(Format::Wide), expected);
+    }
+
+    #[test]
+    fn markdown_and_html_show_text_and_do_not_obey_it() {
+        assert_eq!(
+            printed(Format::Md),
+            "| name | size |\n|---|---:|\n| a | 2.00 KiB |\n| b\\\\x1b\\[31m | 5 B |\n"
+        );
+        let html = printed(Format::Html);
+        assert!(html.contains("<tr><td>b\\x1b[31m</td><td>5 B</td></tr>"), "{html}");
     }
 
     #[test]

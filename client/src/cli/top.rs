@@ -45,7 +45,7 @@ impl Top {
             match global.output {
                 Format::Json | Format::Jsonl => say(&format!("{}\n", view.json()))?,
                 Format::Csv => say(&view.csv())?,
-                Format::Table | Format::Wide => say(&view.text(usize::MAX))?,
+                Format::Table | Format::Wide | Format::Md | Format::Html => say(&view.text(usize::MAX))?,
             }
             return Ok(Exit::Ok);
         }

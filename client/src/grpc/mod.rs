@@ -6,6 +6,7 @@
 
 mod fault;
 mod messages;
+mod report;
 
 use crate::transport::{BaseUrl, Settings, Transport, Turn};
 use crate::{Answer, Client, Error, RangeSeries, Sample, Written, writer::WriterBuilder};

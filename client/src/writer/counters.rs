@@ -1,8 +1,9 @@
+use crate::SpillTotals;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What became of the samples of a [`Writer`](super::Writer) so far.
 ///
-/// `pushed = written + refused + given_up + unsent + queued` at any quiet moment.
+/// `pushed + recovered = written + refused + given_up + unsent + dropped + queued` at any quiet moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Samples taken by `push` and `try_push`.
@@ -15,10 +16,18 @@ pub struct Counters {
     pub given_up: u64,
     /// Samples that were still waiting when the writer's time to close ran out.
     pub unsent: u64,
+    /// Samples dropped because the spill folder was full or could not be used.
+    pub dropped: u64,
     /// Samples turned away by `try_push` with `Full`; they are not among the pushed.
     pub turned_away: u64,
-    /// Samples waiting or on their way.
+    /// Samples waiting, in memory or on disk, or on their way.
     pub queued: u64,
+    /// Those of them that wait on disk.
+    pub on_disk: u64,
+    /// Samples that an earlier process left on disk.
+    pub recovered: u64,
+    /// Samples that went to disk so far.
+    pub spilled: u64,
     /// Requests sent.
     pub requests: u64,
     /// Requests that were repeats.
@@ -30,7 +39,7 @@ pub struct Counters {
 impl Counters {
     /// Samples that were pushed and will never be stored.
     pub fn lost(&self) -> u64 {
-        self.refused + self.given_up + self.unsent
+        self.refused + self.given_up + self.unsent + self.dropped
     }
 }
 
@@ -46,10 +55,11 @@ pub(super) struct Tally {
     pub requests: AtomicU64,
     pub retries: AtomicU64,
     pub splits: AtomicU64,
+    pub spilled: AtomicU64,
 }
 
 impl Tally {
-    pub fn read(&self) -> Counters {
+    pub fn read(&self, disk: SpillTotals) -> Counters {
         let mut c = Counters {
             // Ends before beginnings, so that `queued` never goes below zero.
             written: self.written.load(Relaxed),
@@ -62,8 +72,12 @@ impl Tally {
             splits: self.splits.load(Relaxed),
             pushed: self.pushed.load(Relaxed),
             queued: 0,
+            dropped: disk.dropped,
+            on_disk: disk.samples,
+            recovered: disk.recovered,
+            spilled: self.spilled.load(Relaxed),
         };
-        c.queued = c.pushed.saturating_sub(c.written + c.lost());
+        c.queued = (c.pushed + c.recovered).saturating_sub(c.written + c.lost());
         c
     }
 }

@@ -86,8 +86,7 @@ impl Lane {
     pub async fn run(self: Arc<Self>, deliver: Arc<Deliver>) {
         let _guard = EndGuard { lane: Arc::clone(&self), deliver: Arc::clone(&deliver) };
         while let Some((batch, bytes)) = self.next_batch(&deliver.limits).await {
-            deliver.deliver(&batch, &|count| self.settled.send_modify(|n| *n += count)).await;
-            drop(batch);
+            deliver.deliver(batch, &|count| self.settled.send_modify(|n| *n += count)).await;
             deliver.credit.add_permits(bytes);
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! A sample's way: `push` takes credit for its bytes, puts it into the lane of its series, the lane's task
 //! takes a batch off the front when it is full or old enough, `remote_write` encodes it, `deliver` brings it to
-//! the node and gives the credit back. Memory is bounded by the credit, plus one encoded batch a lane.
+//! the node and gives the credit back. Memory is bounded by the credit, plus one encoded batch a lane. With a
+//! [`Spill`](crate::Spill) a batch that no node takes goes to disk, and so does all that comes after it, until a task of
+//! its own has brought everything there to the node.
 
 mod counters;
 mod deliver;
@@ -15,7 +17,7 @@ pub use counters::Counters;
 pub use sample::{Sample, SampleValue};
 
 use crate::transport::Request;
-use crate::{Backoff, Client, Error, GrpcClient};
+use crate::{Backoff, Client, Error, GrpcClient, Spill};
 use counters::Tally;
 use deliver::Deliver;
 use door::Door;
@@ -25,7 +27,7 @@ use plimsoll_model::Fault;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Notify, Semaphore, TryAcquireError, watch};
 use tokio::task::JoinHandle;
 
 /// What became of a write that the node took.
@@ -125,17 +127,23 @@ pub struct Writer {
     deliver: Arc<Deliver>,
     max_memory_bytes: usize,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    drain: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Settings of a [`Writer`]; every one has a default.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct WriterBuilder {
     door: Door,
     limits: Limits,
     backoff: Backoff,
     max_memory_bytes: usize,
     lanes: usize,
+    spill: Option<Spill>,
+    spill_after: Duration,
 }
+
+/// How long a writer's tasks may take to put what they hold on disk when its time to close is over.
+const SPILL_LIMIT: Duration = Duration::from_secs(5);
 
 impl WriterBuilder {
     pub(crate) fn over_http(client: Client) -> Self {
@@ -151,7 +159,16 @@ impl WriterBuilder {
         // default limits. Interval: fresh data within a second. Memory: minutes of a busy service.
         let limits =
             Limits { batch_samples: 5_000, batch_bytes: 1 << 20, interval: Duration::from_millis(500) };
-        Self { door, limits, backoff: Backoff::default(), max_memory_bytes: 64 << 20, lanes: 1 }
+        Self {
+            door,
+            limits,
+            backoff: Backoff::default(),
+            max_memory_bytes: 64 << 20,
+            lanes: 1,
+            spill: None,
+            // Rides out an election and a short queue; longer than that, memory is better used for what is new.
+            spill_after: Duration::from_secs(2),
+        }
     }
 
     /// Samples after which a batch goes (5000).
@@ -192,6 +209,18 @@ impl WriterBuilder {
         self
     }
 
+    /// Puts on disk what no node takes, and brings it to the node later, in order. Nothing is given up then.
+    pub fn spill(mut self, spill: Spill) -> Self {
+        self.spill = Some(spill);
+        self
+    }
+
+    /// How long a batch is tried before it goes to disk (2 s).
+    pub fn spill_after(mut self, after: Duration) -> Self {
+        self.spill_after = after;
+        self
+    }
+
     /// Starts the writer's tasks on the current tokio runtime.
     ///
     /// # Panics
@@ -204,11 +233,16 @@ impl WriterBuilder {
             tally: Tally::default(),
             credit: Semaphore::new(self.max_memory_bytes),
             last_error: Mutex::new(None),
+            spill: self.spill.map(Arc::new),
+            spill_after: self.spill_after,
+            spilled: Notify::new(),
+            ending: watch::Sender::new(false),
         });
         let lanes: Vec<_> = (0..self.lanes).map(|_| Arc::new(Lane::new())).collect();
         let start = |lane: &Arc<Lane>| tokio::spawn(Arc::clone(lane).run(Arc::clone(&deliver)));
         let tasks = Mutex::new(lanes.iter().map(start).collect());
-        Writer { lanes, deliver, max_memory_bytes: self.max_memory_bytes, tasks }
+        let drain = deliver.spill.is_some().then(|| tokio::spawn(Arc::clone(&deliver).drain()));
+        Writer { lanes, deliver, max_memory_bytes: self.max_memory_bytes, tasks, drain: Mutex::new(drain) }
     }
 }
 
@@ -258,7 +292,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Sends what was pushed before and returns when the fate of all of it is known.
+    /// Sends what was pushed before and returns when the fate of all of it is known; what lies on disk is kept there.
     pub async fn flush(&self) -> Result<(), Lost> {
         let before = self.counters().lost();
         let targets: Vec<u64> = self.lanes.iter().map(|lane| lane.hurry()).collect();
@@ -271,28 +305,52 @@ impl Writer {
         }
     }
 
+    /// Waits until nothing lies on disk any more, for at most `within`; answers whether that is so.
+    pub async fn drained(&self, within: Duration) -> bool {
+        let Some(spill) = &self.deliver.spill else { return true };
+        let empty = async {
+            while !spill.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(within, empty).await.is_ok()
+    }
+
     /// Sends what is held, for at most `within`, and ends. Pushes that wait are refused as closed; what could
-    /// not be sent in time is counted as `unsent`.
+    /// not be sent in time is put on disk or, without a folder for it, counted as `unsent`.
     pub async fn close(&self, within: Duration) -> Counters {
         self.deliver.credit.close();
         for lane in &self.lanes {
             lane.close();
         }
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let drain = self.drain.lock().unwrap_or_else(PoisonError::into_inner).take();
         let deadline = tokio::time::Instant::now() + within;
+        let mut late = Vec::new();
         for mut task in tasks {
             if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
-                task.abort();
-                // The abort takes effect at the task's next await; its guard settles the counters.
-                let _ = task.await;
+                late.push(task);
             }
+        }
+        if let Some(drain) = drain {
+            self.drained(deadline.saturating_duration_since(tokio::time::Instant::now())).await;
+            self.deliver.ending.send_replace(true);
+            let spilled = tokio::time::Instant::now() + SPILL_LIMIT;
+            for task in late.iter_mut().chain([&mut { drain }]) {
+                let _ = tokio::time::timeout_at(spilled, task).await;
+            }
+        }
+        for task in late {
+            task.abort();
+            // The abort takes effect at the task's next await; its guard settles the counters.
+            let _ = task.await;
         }
         self.counters()
     }
 
     /// What became of the samples so far.
     pub fn counters(&self) -> Counters {
-        self.deliver.tally.read()
+        self.deliver.counters()
     }
 
     /// Bytes that waiting samples take.

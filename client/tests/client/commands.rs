@@ -238,7 +238,8 @@ async fn a_packed_file_is_unpacked_on_the_way() {
 #[tokio::test]
 async fn an_import_cuts_what_is_too_large_and_goes_on_after_refusals() {
     let node = FakeNode::start([]).await.rule(|asked| {
-        let refused = Say::status(400).body("9 samples were taken, 1 refused:\ntoo_old: 1");
+        let refused =
+            Say::status(400).body("9 samples were taken\n3 refused (too_old): it is old; first: m0");
         match asked.body.len() {
             n if n > 200 => Some(Say::status(413)),
             _ if asked.body.starts_with(b"m0 ") => Some(refused),
@@ -249,8 +250,8 @@ async fn an_import_cuts_what_is_too_large_and_goes_on_after_refusals() {
     let file = dir.path().join("m.prom");
     let size = write(&file, 50);
     let ran = run(&node, &["import", &file.to_string_lossy()]).await;
-    assert_eq!(ran.code, Some(1), "a part was refused");
-    assert!(ran.err.contains("refused: 9 samples were taken, 1 refused:\\ntoo_old: 1"), "{}", ran.err);
+    assert_eq!(ran.code, Some(4), "a part was refused");
+    assert!(ran.err.contains("refused 3 as too_old: it is old; first: m0"), "{}", ran.err);
     let taken: usize = node.asked().iter().map(|a| a.body.len()).filter(|n| *n <= 200).sum();
     assert_eq!(taken as u64, size);
 }
@@ -321,4 +322,72 @@ async fn top_once_and_cardinality_speak_json() {
     );
     let found = run(&node, &["cardinality", "-o", "jsonl"]).await;
     assert_eq!(found.out, "{\"kind\":\"metric\",\"name\":\"up\",\"series\":2}\n");
+}
+
+#[tokio::test]
+async fn an_import_with_a_state_goes_on_by_itself() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (file, state) = (path("m.prom"), path("state"));
+    let size = write(Path::new(&file), 100);
+    let node = FakeNode::start([Say::status(204), Say::status(403)]).await;
+    let arguments = ["import", &file, "--chunk-bytes", "300", "--state", &state];
+    let ran = run(&node, &arguments).await;
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("go on with the same command"), "{}", ran.err);
+    let ran = run(&node, &arguments).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let taken: usize =
+        node.asked().iter().enumerate().filter(|(n, _)| *n != 1).map(|(_, a)| a.body.len()).sum();
+    assert_eq!(taken as u64, size);
+    let before = node.asked().len();
+    let ran = run(&node, &arguments).await;
+    assert_eq!((ran.code, node.asked().len()), (Some(0), before), "it is done");
+    let other = path("n.prom");
+    write(Path::new(&other), 1);
+    let ran = run(&node, &["import", &other, "--state", &state]).await;
+    assert_eq!(ran.code, Some(2), "a state of another import: {}", ran.err);
+}
+
+#[tokio::test]
+async fn what_was_exported_as_parquet_comes_back_in_the_same_lines() {
+    let lines = concat!(
+        r#"{"metric":{"__name__":"up","job":"j","odd \" name":"é"},"values":[1.5,"StaleNaN",-0.0],"timestamps":[1000,2000,-3]}"#,
+        "\n",
+        r#"{"metric":{"__name__":"bare"},"values":["Infinity"],"timestamps":[7]}"#,
+        "\n",
+        r#"{"metric":{"__name__":"sizes"},"histograms":[{"timestamp":9,"reset_hint":"gauge","schema":3,"zero_threshold":0.001,"#,
+        r#""zero_count":1.0,"count":3.0,"sum":4.5,"positive_spans":[[0,1]],"negative_spans":[],"positive_buckets":[2.0],"#,
+        r#""negative_buckets":[],"custom_values":[]}]}"#,
+        "\n"
+    );
+    let node = FakeNode::start([Say::json(lines)]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("all.parquet").to_string_lossy().into_owned();
+    let ran = run(&node, &["export", "up", "--to", &file]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.err.contains("exported 3 lines, 5 samples"), "{}", ran.err);
+    let ran = run(&node, &["import", &file]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert_eq!(String::from_utf8_lossy(&node.asked()[1].body), lines);
+    // From a row on: what is before is left out.
+    let ran = run(&node, &["import", &file, "--from-offset", "4"]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(node.asked()[2].body.starts_with(br#"{"metric":{"__name__":"sizes"}"#));
+}
+
+#[tokio::test]
+async fn a_folder_without_blocks_and_a_file_that_is_no_parquet_are_told_with_the_next_step() {
+    let node = FakeNode::start([]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let ran = run(&node, &["import", &dir.path().to_string_lossy()]).await;
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("there is no block in") && ran.err.contains("meta.json"), "{}", ran.err);
+    let file = dir.path().join("x.parquet");
+    std::fs::write(&file, "no parquet").expect("a file");
+    let ran = run(&node, &["import", &file.to_string_lossy()]).await;
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let ran = run(&node, &["import", "http://127.0.0.1:1/api/v1/read"]).await;
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("--match") && ran.err.contains("--start"), "{}", ran.err);
 }

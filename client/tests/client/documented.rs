@@ -1,4 +1,4 @@
-//! The example of `docs/client.md`: it is the one in `examples/`, and it works while a node dies.
+//! The examples of `docs/client.md`: they are those in `examples/`, and they work.
 
 use crate::fake::{FakeNode, Say, cluster_of};
 use std::sync::Arc;
@@ -7,6 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[allow(dead_code, reason = "its main is not called here")]
 #[path = "../../examples/several_nodes.rs"]
 mod several_nodes;
+
+#[cfg(feature = "metrics")]
+#[allow(dead_code, reason = "its main is not called here")]
+#[path = "../../examples/metrics_recorder.rs"]
+mod metrics_recorder;
 
 #[tokio::test]
 async fn the_example_works_although_the_node_it_was_given_dies() {
@@ -49,4 +54,45 @@ fn the_documentation_shows_the_example_as_it_is() {
     let end = source.find("#[tokio::main").expect("the file ends with its main");
     let shown = source[begin..end].trim_end();
     assert!(page.contains(shown), "docs/client.md shows something else than examples/several_nodes.rs");
+}
+
+#[test]
+fn the_documentation_shows_the_loop_of_agent_loop_as_it_is() {
+    let source = include_str!("../../examples/agent_loop.rs");
+    let page = include_str!("../../../docs/client.md");
+    let begin = source.find("/// A loop with a guard").expect("the loop is there");
+    let end = source.find("/// A loop that somebody else timed").expect("another follows");
+    assert!(
+        page.contains(source[begin..end].trim_end()),
+        "docs/client.md shows something else than agent_loop.rs"
+    );
+}
+
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn the_macros_of_the_metrics_crate_reach_the_node() {
+    let node = FakeNode::start([]).await;
+    assert!(metrics_recorder::run(&node.url, 11).await.expect("the example works") > 0);
+    let samples: Vec<_> = node.asked().iter().flat_map(|asked| asked.samples()).collect();
+    let newest = |part: &str, label: &str| {
+        let mut newest_first = samples.iter().rev();
+        let found =
+            newest_first.find(|(s, _, value)| s.contains(part) && s.contains(label) && !value.is_nan());
+        found.map(|(_, _, value)| *value)
+    };
+    assert_eq!(newest("jobs_done_total{", "mail"), Some(6.0));
+    assert_eq!(newest("job_seconds_count{", ""), Some(11.0));
+    assert!(samples.iter().any(|(series, ..)| series.starts_with("job_size_bytes{")), "a native histogram");
+}
+
+#[test]
+fn the_documentation_shows_the_beginning_of_metrics_recorder_as_it_is() {
+    let source = include_str!("../../examples/metrics_recorder.rs");
+    let page = include_str!("../../../docs/client.md");
+    let begin = source.find("    let collector").expect("it makes a collector");
+    let end = source.find("\n\n    for n in").expect("and then works");
+    assert!(
+        page.contains(&source[begin..end]),
+        "docs/client.md shows something else than metrics_recorder.rs"
+    );
 }

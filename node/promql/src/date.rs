@@ -55,7 +55,7 @@ impl Date {
 }
 
 /// A time in ms as `2006-01-02T15:04:05Z`.
-pub(crate) fn rfc3339(ms: i64) -> String {
+pub fn rfc3339(ms: i64) -> String {
     // Seconds are cut toward zero, as Prometheus does.
     let d = Date::of_unix(ms / 1000);
     let (h, m, s) = (d.second / 3600, d.second / 60 % 60, d.second % 60);

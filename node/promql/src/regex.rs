@@ -3,7 +3,10 @@
 //! Differences of syntax are translated (ASCII classes, `\Q..\E`, literal braces and brackets), so that
 //! regex-syntax reads the same language. Size is bounded: a pattern that would blow up is refused.
 
+mod find;
 mod translate;
+
+pub use find::Finder;
 
 use plimsoll_model::{MatchOp, Matcher};
 use regex_automata::meta;
@@ -44,7 +47,7 @@ enum Shape {
 impl Pattern {
     /// Compiles `pattern`; the error is for the asker.
     pub fn new(pattern: &str) -> Result<Self, String> {
-        let hir = parse(pattern)?;
+        let hir = parse(pattern, true)?;
         if let Some(shape) = simple_shape(&hir) {
             return Ok(Self { shape });
         }
@@ -75,7 +78,7 @@ pub(crate) struct Captures {
 
 impl Captures {
     pub(crate) fn new(pattern: &str) -> Result<Self, String> {
-        Ok(Self { regex: compile(pattern, &parse(pattern)?)? })
+        Ok(Self { regex: compile(pattern, &parse(pattern, true)?)? })
     }
 
     /// `template` with `$1`, `${name}` replaced by what matched; `None` when `text` does not match.
@@ -86,31 +89,41 @@ impl Captures {
             return None;
         }
         let mut out = String::new();
-        let mut rest = template;
-        while let Some(at) = rest.find('$') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at + 1..];
-            if let Some(after) = rest.strip_prefix('$') {
-                out.push('$');
-                rest = after;
-                continue;
-            }
-            let Some((name, after)) = template_name(rest) else {
-                out.push('$');
-                continue;
-            };
-            let span = match name.parse::<usize>() {
-                Ok(index) => captures.get_group(index),
-                Err(_) => captures.get_group_by_name(name),
-            };
-            if let Some(span) = span {
-                out.push_str(&text[span.start..span.end]);
-            }
-            rest = after;
-        }
-        out.push_str(rest);
+        expand_into(&captures, text, template, &mut out);
         Some(out)
     }
+}
+
+/// Writes `template` with `$1`, `${name}` replaced by what matched in `text`.
+fn expand_into(
+    captures: &regex_automata::util::captures::Captures,
+    text: &str,
+    template: &str,
+    out: &mut String,
+) {
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let Some((name, after)) = template_name(rest) else {
+            out.push('$');
+            continue;
+        };
+        let span = match name.parse::<usize>() {
+            Ok(index) => captures.get_group(index),
+            Err(_) => captures.get_group_by_name(name),
+        };
+        if let Some(span) = span {
+            out.push_str(&text[span.start..span.end]);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
 }
 
 /// The name after a `$`, and what follows: `name` or `{name}`.
@@ -124,10 +137,11 @@ fn template_name(s: &str) -> Option<(&str, &str)> {
     (n > 0).then(|| s.split_at(n))
 }
 
-fn parse(pattern: &str) -> Result<Hir, String> {
+/// Reads `pattern`; in a matcher of labels a dot means a line's end too.
+fn parse(pattern: &str, dot_all: bool) -> Result<Hir, String> {
     let translated = translate(pattern)?;
     ParserBuilder::new()
-        .dot_matches_new_line(true)
+        .dot_matches_new_line(dot_all)
         .octal(true)
         .nest_limit(200)
         .build()

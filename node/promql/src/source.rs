@@ -58,7 +58,12 @@ pub trait Selection: Send + Sync {
     /// As [`Selection::read`], but one sample an hour in which there are any: the time of the end of the hour, and what
     /// `fold` says of its samples. Hours are open at their start and closed at their end; stale markers count as nothing;
     /// hours that reach out of the range of the selection may be told too. `false` where the storage cannot tell.
-    fn read_folded(&self, which: Range<usize>, fold: Fold, out: &mut Vec<Samples>) -> Result<bool, SourceError> {
+    fn read_folded(
+        &self,
+        which: Range<usize>,
+        fold: Fold,
+        out: &mut Vec<Samples>,
+    ) -> Result<bool, SourceError> {
         let _ = (which, fold, out);
         Ok(false)
     }

@@ -37,10 +37,15 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/-/healthy", Nothing),
     ("/-/ready", Nothing),
     ("/", Nothing),
+    ("/icon.svg", Nothing),
+    ("/assets/{*path}", Nothing),
     ("/api/v1/write", WRITE),
     ("/api/v1/import", WRITE),
     ("/api/v1/import/prometheus", WRITE),
     ("/plimsoll.v1.Write/{*rest}", WRITE),
+    ("/v1/metrics", WRITE),
+    ("/api/v1/otlp/v1/metrics", WRITE),
+    ("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", WRITE),
     ("/api/v1/query", READ),
     ("/api/v1/query_range", READ),
     ("/api/v1/query_exemplars", READ),
@@ -53,10 +58,19 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/labels", READ),
     ("/api/v1/label/{name}/values", READ),
     ("/api/v1/metadata", READ),
+    ("/api/v1/targets", READ),
+    ("/api/v1/targets/metadata", READ),
+    ("/api/v1/scrape_pools", READ),
+    ("/api/v1/scrape/config", ADMIN),
     ("/api/v1/cardinality", READ),
     ("/api/v1/rules", READ),
     ("/api/v1/alerts", READ),
     ("/api/v1/alertmanagers", READ),
+    ("/api/v1/rules/groups/{name}", ADMIN),
+    ("/api/v1/silences", READ),
+    ("/api/v1/silences/{id}", READ),
+    ("/api/v1/notifications", READ),
+    ("/api/v1/notifications/config", ADMIN),
     ("/api/v1/export", READ),
     ("/api/v1/status", READ),
     ("/api/v1/status/buildinfo", READ),
@@ -65,6 +79,30 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/api/v1/status/config", READ),
     ("/api/v1/status/tsdb", READ),
     ("/metrics", READ),
+    ("/api/v1/live", READ),
+    ("/api/v1/dashboards", READ),
+    // whoever may read sees them; a change is for admins, see CHANGED_BY_ADMINS
+    ("/api/v1/dashboards/{id}", READ),
+    ("/api/v1/dashboards/import", ADMIN),
+    ("/api/v1/reports/{kind}", READ),
+    ("/api/v1/reports/schedules", ADMIN),
+    ("/api/v1/reports/schedules/{name}", ADMIN),
+    ("/api/v1/anomalies", READ),
+    ("/api/v1/anomalies/watches", ADMIN),
+    ("/api/v1/anomalies/watches/{name}", ADMIN),
+    ("/api/v1/forecast", READ),
+    ("/plimsoll.v1.Report/{*rest}", READ),
+    ("/api/v1/agents/mapping", READ),
+    ("/api/v1/agents/mapping/check", READ),
+    ("/api/v1/agents/mapping/current", ADMIN),
+    ("/api/v1/agents/status", READ),
+    ("/api/v1/agents/cost", READ),
+    ("/api/v1/agents/rework", ADMIN),
+    ("/api/v1/prices", READ),
+    ("/api/v1/prices/check", READ),
+    ("/api/v1/prices/current", ADMIN),
+    ("/api/v1/budgets", READ),
+    ("/api/v1/budgets/{name}", ADMIN),
     ("/plimsoll.v1.Query/{*rest}", READ),
     ("/api/v1/admin/checkpoint", ADMIN),
     ("/api/v1/admin/compact", ADMIN),
@@ -94,6 +132,9 @@ pub const ROUTES: &[(&str, Need)] = &[
     ("/plimsoll.v1.Peer/{*rest}", Peer),
 ];
 
+/// Paths that anybody who may read can get, and only admins can change: other methods than GET and HEAD.
+const CHANGED_BY_ADMINS: &[&str] = &["/api/v1/dashboards/{id}", "/api/v1/silences", "/api/v1/silences/{id}"];
+
 impl Role {
     /// Whether a token with this role may do what needs `needed`.
     pub fn allows(self, needed: Self) -> bool {
@@ -117,6 +158,14 @@ impl fmt::Display for Role {
 }
 
 impl Need {
+    /// What a request to the route with this path needs; `changes` says that its method is neither GET nor HEAD.
+    pub fn of_request(route: Option<&str>, changes: bool) -> Self {
+        if changes && route.is_some_and(|route| CHANGED_BY_ADMINS.contains(&route)) {
+            return ADMIN;
+        }
+        Self::of(route)
+    }
+
     /// What the route with this path needs; nothing matched is for the holder of any token.
     pub fn of(route: Option<&str>) -> Self {
         let Some(route) = route else { return Self::Token };
@@ -146,6 +195,16 @@ mod tests {
         assert_eq!(allowed(Role::Write), [true, false, false]);
         assert_eq!(allowed(Role::Read), [false, true, false]);
         assert_eq!(allowed(Role::Admin), [true, true, true]);
+    }
+
+    #[test]
+    fn what_readers_see_is_changed_by_admins_alone() {
+        for path in CHANGED_BY_ADMINS {
+            assert_eq!(Need::of_request(Some(path), false), READ);
+            assert_eq!(Need::of_request(Some(path), true), ADMIN);
+        }
+        // a query is posted because it is long
+        assert_eq!(Need::of_request(Some("/api/v1/query"), true), READ);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::disk::Health;
 use crate::peer::{Handler, Kind, Report};
 use crate::query;
+use crate::scraper::Scraper;
 use crate::shard::{ShardDoor, Shards};
 use crate::telemetry::Metadata;
 use bytes::Bytes;
@@ -21,6 +22,10 @@ pub struct NodeDoor {
     pub shards: Shards,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
+    /// What is scraped here.
+    pub scraper: Scraper,
+    /// Rules and alerts.
+    pub rules: crate::rules::Rules,
     /// Whether the disk takes more.
     pub disk: Health,
     /// Turns true when the node ends.
@@ -60,6 +65,12 @@ impl Handler for NodeDoor {
                     Ok((self.report)().encode())
                 }
                 Kind::Metadata => Ok(self.metadata.save().into()),
+                Kind::Targets => Ok(serde_json::to_vec(&self.scraper.told()).unwrap_or_default().into()),
+                Kind::TargetMetadata => {
+                    let metric = std::str::from_utf8(&body).ok().filter(|name| !name.is_empty());
+                    Ok(serde_json::to_vec(&self.scraper.metadata(metric)).unwrap_or_default().into())
+                }
+                Kind::Rules => self.rules.answer(&body).await,
                 Kind::Join | Kind::Change => self.shards.cluster().handle(kind, body).await,
                 Kind::Raft if carries_entries(&body) && body.len() > SMALL_BYTES => {
                     // a leader must not fill a disk that is full; votes, heartbeats and members go on

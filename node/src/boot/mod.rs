@@ -13,6 +13,7 @@ mod args;
 mod door;
 mod folder;
 mod node;
+mod otlp;
 mod ports;
 mod report;
 

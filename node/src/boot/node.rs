@@ -4,15 +4,20 @@ use super::folder::Folder;
 use super::ports::Ports;
 use super::report::Reporter;
 use crate::access::Access;
+use crate::agents::{Agents, Store};
+use crate::analytics::{self, Analytics};
 use crate::cluster::{Applicant, Cluster, Identity, check_seeds, check_twin, join, members};
 use crate::collector::{Collector, Rules};
 use crate::disk;
 use crate::http::{self, AppState};
+use crate::hub::Hub;
 use crate::peer::{self, Peers, Report, View, Watch};
 use crate::placement::{self, Placement, Replicas};
 use crate::query::Queries;
 use crate::repair;
 use crate::retention::{self, Retention};
+use crate::rules::{self, Rules as RuleGroups};
+use crate::scraper::Scraper;
 use crate::shard::{Fault, Setup, Shards, Supervisor, SupervisorHandle, failover};
 use crate::telemetry::{self, Metadata};
 use anyhow::Context;
@@ -30,6 +35,8 @@ use tokio::task::JoinHandle;
 
 /// Key of the saved metric metadata in the column family `node`.
 const METADATA_KEY: &[u8] = b"metric-metadata";
+/// Key of the row that is written to see whether the store takes writes.
+const PROBE_KEY: &[u8] = b"probe";
 /// How often changed metadata is saved.
 const METADATA_INTERVAL: Duration = Duration::from_secs(60);
 /// Bytes of batches in flight a shard. A collector's whole credit may go to one shard.
@@ -68,7 +75,7 @@ impl Node {
         let recorder = telemetry::install_metrics()?;
         let (fatal_sender, fatal) = mpsc::channel(4);
         let (database, log) = open_stores(&folder, &settings, fatal_sender.clone()).await?;
-        let (disk, disk_watch) = watch_disk(&folder, &settings, log.clone());
+        let (disk, disk_watch) = watch_disk(&folder, &settings, (&database, &log));
         let mut tasks = vec![disk_watch, tokio::spawn(access.clone().watch())];
         let (shards, applicant) = enter(&settings, (&database, &log), &access, &ports).await?;
         let cluster = shards.cluster().clone();
@@ -106,17 +113,31 @@ impl Node {
         };
         let supervisor = Supervisor::start(shards.clone(), setup, fatal_sender.clone()).await?;
         let guards = (access.clone(), disk.clone());
-        let app = assemble(&settings, (&database, &log), guards, (&shards, &retention), report.clone(), recorder, started)
-            .await?;
+        let app = assemble(
+            &settings,
+            (&database, &log),
+            guards,
+            (&shards, &retention),
+            report.clone(),
+            recorder,
+            started,
+        )
+        .await?;
         if let Some(saved) = database.get(METADATA_KEY)? {
             app.metadata.load(&saved);
         }
         let (stop, stopping) = watch::channel(false);
         let address = ports.address;
         let metadata = app.metadata.clone();
+        let events = Arc::new(http::Events::new(&app));
+        let hub = Hub::start(Arc::new(app.queries.clone()), events, stopping.clone()).await?;
+        // nobody else sets it
+        let _ = app.hub.set(hub);
         let door = NodeDoor {
             shards: shards.clone(),
             metadata,
+            scraper: app.scraper.clone(),
+            rules: app.rules.clone(),
             disk,
             stopping: stopping.clone(),
             report: report.clone(),
@@ -139,14 +160,20 @@ impl Node {
         tasks.push(tokio::spawn(replicas.keep()));
         tasks.push(tokio::spawn(retention::keep(shards.clone())));
         tasks.push(tokio::spawn(repair::keep(shards.clone(), app.collector.clone())));
+        tasks.push(tokio::spawn(rules::keep(app.rules.clone())));
+        tasks.push(tokio::spawn(app.agents.clone().keep()));
         tasks.push(tokio::spawn(cluster.clone().announce(applicant, fatal_sender.clone())));
         tasks.push(tokio::spawn(members::keep(cluster)));
+        tasks.push(tokio::spawn(analytics::anomalies::keep(app.analytics.clone(), app.collector.clone())));
+        let data = folder.path().to_owned();
+        tasks.push(tokio::spawn(analytics::schedules::keep(app.analytics.clone(), data)));
         let placement = placement::Args {
             shards,
             replace_after: settings.cluster.replace_after.duration(),
             moves: settings.cluster.moves as usize,
         };
         Placement::spawn(None, Placement, placement).await?;
+        app.scraper.start(http::own_metrics(&app)).await?;
         app.ready.store(true, std::sync::atomic::Ordering::Release);
         tracing::info!(%address, seconds = started.elapsed().as_secs_f64(), "ready");
         Ok(Self { folder, address, app, database, log, supervisor, fatal, stop, leaving, servers, tasks })
@@ -180,6 +207,7 @@ impl Node {
     /// Stops in good order; requests under way get `drain`.
     pub async fn stop(self, drain: Duration) {
         self.app.ready.store(false, std::sync::atomic::Ordering::Release);
+        self.app.scraper.stop();
         self.leave().await;
         // nobody listens when the server has ended already
         let _ = self.stop.send(true);
@@ -189,6 +217,7 @@ impl Node {
             }
         }
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.app.hub.get().inspect(|hub| hub.stop());
         if let Err(e) = self.database.put(METADATA_KEY, &self.app.metadata.save()) {
             tracing::warn!(error = %e, "metric metadata was not saved");
         }
@@ -334,18 +363,42 @@ async fn assemble(
         samples_per_request: ingest.samples_per_request as usize,
         ..Limits::default()
     };
+    let retention_ms = millis(settings.storage.retention.duration());
     let rules = Rules {
         limits,
         seed: rand::random(),
         retention: retention.clone(),
         future_ms: millis(ingest.future_skew.duration()),
         max_series: ingest.max_series,
+        otlp: super::otlp::options(&settings.otlp),
     };
     let actors = std::thread::available_parallelism().map_or(2, |n| n.get()).min(8);
     let metadata = Arc::new(Metadata::default());
     let in_flight = ingest.in_flight_bytes.bytes() as usize;
     let collector = Collector::start(actors, in_flight, rules, shards.clone(), metadata.clone()).await?;
     let queries = Queries::new(settings.query.clone(), shards.clone());
+    let scraper = Scraper::new(
+        settings.scrape.clone(),
+        limits,
+        shards.clone(),
+        collector.clone(),
+        queries.clone(),
+        metadata.clone(),
+    );
+    let analytics = Analytics::new(analytics::Parts {
+        shards: shards.clone(),
+        queries: queries.clone(),
+        limits: settings.query.clone(),
+        retention_ms,
+        report: report.clone(),
+    });
+    let rules = RuleGroups::new(settings.rules.clone(), shards.clone(), queries.clone(), collector.clone());
+    let agents = Agents::new(Store {
+        shards: shards.clone(),
+        queries: queries.clone(),
+        collector: collector.clone(),
+        retention_ms: millis(settings.storage.retention.duration()),
+    });
     Ok(AppState::new(http::Parts {
         settings: settings.clone(),
         database: database.clone(),
@@ -358,6 +411,10 @@ async fn assemble(
         access,
         collector,
         queries,
+        scraper,
+        analytics,
+        rules,
+        agents,
         metadata,
         recorder,
         started,
@@ -365,12 +422,18 @@ async fn assemble(
 }
 
 /// Begins to watch the disk; a node on a full one starts read-only.
-fn watch_disk(folder: &Folder, settings: &Settings, log: Log) -> (disk::Health, JoinHandle<()>) {
+fn watch_disk(
+    folder: &Folder,
+    settings: &Settings,
+    (database, log): (&Arc<plimsoll_storage::Database>, &Log),
+) -> (disk::Health, JoinHandle<()>) {
+    let (database, log) = (database.clone(), log.clone());
     let watch = disk::Watch {
         folders: vec![folder.store(), folder.log()],
         min_free: settings.storage.min_free_disk.bytes(),
         measure: Arc::new(disk::measure),
         stalled: Arc::new(move || log.stalled_for()),
+        probe: Arc::new(move || database.put(PROBE_KEY, &[]).map_err(|e| e.to_string())),
     };
     let health = disk::Health::default();
     let judge = watch.first(&health);

@@ -57,6 +57,7 @@ async fn finish(
     for _ in 0..ROUNDS {
         let settled = settle::settle(parcels, &shared.shards, &shared.routes).await?;
         if !settled.unknown {
+            settled.refuse(&mut decoded);
             return Ok(Receipt { decoded, duplicates: settled.duplicates, replaced: settled.replaced });
         }
         (decoded, parcels) = Decoder::of(shared.clone()).decode(&what)?;
@@ -101,6 +102,7 @@ impl Decoder {
             }
             What::Rows(rows) => Ok(sink.rows(rows)),
         };
+        sink.mark_late();
         // also after an error: nothing of this request may stay for the next one
         let parcels = take(&mut self.parts);
         Ok((decoded?, parcels))
@@ -127,6 +129,9 @@ fn read_body(
         Format::JsonLines(encoding) => {
             let body = ingest::decompress(encoding, body, limits, &mut unpacked)?;
             ingest::json_lines(body, 1, limits, seed, sink)
+        }
+        Format::Otlp { encoding, json } => {
+            ingest::otlp(body, (encoding, json), &rules.otlp, (limits, seed), scratch, sink)
         }
     }
 }

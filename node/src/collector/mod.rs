@@ -11,6 +11,7 @@
 mod actor;
 mod error;
 mod handle;
+mod late;
 mod msg;
 mod routes;
 mod settle;
@@ -19,6 +20,7 @@ mod totals;
 
 pub use error::Error;
 pub use handle::Collector;
+pub use late::{LATE_METRIC, next_time as next_late_time, series as late_series};
 pub use msg::{Format, Receipt, Row, RowValue};
 pub use routes::Routes;
 pub use split::Rules;

@@ -17,6 +17,13 @@ pub enum Format {
     Text(TextDialect, Encoding),
     /// JSON lines as VictoriaMetrics' export writes them.
     JsonLines(Encoding),
+    /// OTLP metrics, binary or as JSON.
+    Otlp {
+        /// How the body is compressed.
+        encoding: Encoding,
+        /// Whether it is JSON.
+        json: bool,
+    },
 }
 
 /// A sample that is already in the words of the model: what the node itself measures.
@@ -47,6 +54,8 @@ impl What {
             Self::Body(Format::RemoteWriteV2, _) => "remote_write_2",
             Self::Body(Format::Text(..), _) => "text",
             Self::Body(Format::JsonLines(_), _) => "json_lines",
+            Self::Body(Format::Otlp { json: false, .. }, _) => "otlp",
+            Self::Body(Format::Otlp { json: true, .. }, _) => "otlp_json",
             Self::Native(_) => "grpc",
             Self::Rows(_) => "own",
         }

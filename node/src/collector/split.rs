@@ -1,11 +1,12 @@
+use super::late;
 use super::routes::{Place, Route, Table};
 use super::{Row, msg::RowValue};
 use crate::retention::Retention;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use bytes::Bytes;
-use plimsoll_model::{BatchBuilder, Histogram, Labels, ShardId, Target, Timestamp};
-use plimsoll_proto::ingest::{self, Decoded, Limits, RawLabels, Refusal, Sink};
+use plimsoll_model::{BatchBuilder, Histogram, Increase, Interval, Labels, ShardId, Target, Timestamp};
+use plimsoll_proto::ingest::{self, Decoded, Limits, OtlpOptions, RawLabels, Refusal, Sink};
 use std::collections::HashMap;
 
 /// What a sample must fulfil to be taken.
@@ -21,6 +22,8 @@ pub struct Rules {
     pub future_ms: i64,
     /// Series that the node may hold.
     pub max_series: u64,
+    /// How OTLP is translated.
+    pub otlp: OtlpOptions,
 }
 
 /// One request on its way to being split by shard: a sink for the decoders.
@@ -33,12 +36,19 @@ pub(super) struct Split<'a> {
     place: Place,
     oldest: Timestamp,
     newest: Timestamp,
+    /// Samples before this one are late.
+    late: Timestamp,
+    /// The oldest of the late ones that are marked.
+    late_from: Option<Timestamp>,
+    marks_late: bool,
     /// New series that there is room for; counted when the first one comes.
     room: Option<u64>,
     parts: &'a mut [Part],
     /// Series that this request defines and that may come again in it.
     defined: HashMap<u128, (ShardId, Target)>,
     current: (ShardId, Target),
+    /// The shard of the last increase.
+    increasing: Option<ShardId>,
 }
 
 /// What one shard gets of a request; kept by the decoder, for its memory.
@@ -86,10 +96,14 @@ impl<'a> Split<'a> {
             place: Place::default(),
             oldest: rules.retention.policy().oldest(now),
             newest: now.saturating_add(rules.future_ms),
+            late: now.saturating_sub(late::LATE_MS.min(rules.retention.default_ms())),
+            late_from: None,
+            marks_late: true,
             room: None,
             parts,
             defined: HashMap::new(),
             current: (ShardId(0), Target::Defined(0)),
+            increasing: None,
         }
     }
 
@@ -98,6 +112,8 @@ impl<'a> Split<'a> {
         let mut decoded = Decoded::default();
         for row in rows {
             let raw = Parsed { labels: &row.labels, limits: &self.rules.limits };
+            // what is derived from late samples is late itself, and calls for no more work
+            self.marks_late = row.labels.get(plimsoll_agents::SOURCE_LABEL).is_none();
             let taken = self.series(row.labels.fingerprint(), &raw).and_then(|()| match &row.value {
                 RowValue::Float(v) => self.float(row.timestamp, *v),
                 RowValue::Histogram(h) => self.histogram(row.timestamp, Histogram::clone(h)),
@@ -142,14 +158,40 @@ impl<'a> Split<'a> {
         Ok(())
     }
 
-    fn check(&self, timestamp: Timestamp) -> Result<(), Refusal> {
-        if timestamp < self.oldest {
-            return Err(Refusal::TooOld);
+    fn check(&mut self, timestamp: Timestamp) -> Result<(), Refusal> {
+        if timestamp < self.late {
+            return self.check_late(timestamp);
         }
         if timestamp > self.newest {
             return Err(Refusal::TooFarInFuture);
         }
         Ok(())
+    }
+}
+
+impl Split<'_> {
+    #[cold]
+    fn check_late(&mut self, timestamp: Timestamp) -> Result<(), Refusal> {
+        if timestamp < self.oldest {
+            return Err(Refusal::TooOld);
+        }
+        if self.marks_late {
+            self.late_from = Some(self.late_from.map_or(timestamp, |from| from.min(timestamp)));
+        }
+        Ok(())
+    }
+
+    /// Adds the mark to a request with late samples.
+    pub fn mark_late(&mut self) {
+        let Some(from) = self.late_from.take() else { return };
+        let labels = late::series(self.shards.node());
+        let raw = Parsed { labels: &labels, limits: &self.rules.limits };
+        if self.series(labels.fingerprint(), &raw).is_ok() {
+            let (shard, target) = self.current;
+            self.parts[shard.0 as usize].builder.float(target, late::next_time(), from as f64 / 1000.0);
+        } else {
+            metrics::counter!("plimsoll_late_marks_refused_total").increment(1);
+        }
     }
 }
 
@@ -170,6 +212,15 @@ impl Sink for Split<'_> {
         self.check(timestamp)?;
         let (shard, target) = self.current;
         self.parts[shard.0 as usize].builder.float(target, timestamp, value);
+        Ok(())
+    }
+
+    fn increase(&mut self, interval: Interval, increase: Increase, leads: bool) -> Result<(), Refusal> {
+        self.check(interval.end())?;
+        let (shard, target) = self.current;
+        // all series of a data point have one hash; were that to change, each shard would count its own part
+        let leads = self.increasing.replace(shard) != Some(shard) || leads;
+        self.parts[shard.0 as usize].builder.increase(target, interval, &increase, leads);
         Ok(())
     }
 

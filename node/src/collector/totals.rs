@@ -39,6 +39,7 @@ impl Totals {
         for (name, n) in [
             ("plimsoll_ingest_duplicate_samples_total", receipt.duplicates),
             ("plimsoll_ingest_replaced_samples_total", receipt.replaced),
+            ("plimsoll_ingest_ignored_exemplars_total", d.exemplars_ignored),
         ] {
             if n > 0 {
                 metrics::counter!(name).increment(n);

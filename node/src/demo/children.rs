@@ -85,6 +85,8 @@ impl Children {
         {
             command.env_remove(name);
         }
+        // for the dashboards on the cluster's own health
+        command.env("PLIMSOLL_SCRAPE__OWN_INTERVAL", "5s");
         // Ctrl-C reaches the demo alone, which then stops its nodes in good order
         command.process_group(0).stdin(Stdio::null()).stdout(open()?).stderr(open()?);
         let parent = rustix::process::getpid();

@@ -8,8 +8,10 @@
 mod args;
 mod children;
 mod control;
+mod curve;
 mod host;
 mod ledger;
+mod prices;
 mod screen;
 mod simulator;
 mod traffic;
@@ -83,6 +85,7 @@ impl Demo {
         let own_port = children.url(1)? == Client::DEFAULT_URL;
         println!("{}", screen::greeting(&children.urls(), args.agents, own_port));
         let tasks = vec![
+            tokio::spawn(prices::apply(client.clone())),
             tokio::spawn(write(source, earlier == 0)),
             tokio::spawn(traffic::check(args.agents, client.clone(), figures.clone())),
             tokio::spawn(traffic::look(client, figures.clone())),

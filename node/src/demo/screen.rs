@@ -134,7 +134,7 @@ pub fn greeting(urls: &[String], agents: u32, own_port: bool) -> String {
         "
 Plimsoll demo: {nodes}, {agents} agent loops and this host, live. Stop with Ctrl-C.
 
-  start page   {url}/
+  web page     {url}/
   PromQL API   {url}/api/v1/query?query=active_loops
   own metrics  {url}/metrics
 "
@@ -147,9 +147,9 @@ Plimsoll demo: {nodes}, {agents} agent loops and this host, live. Stop with Ctrl
         "
 Ask it from another terminal:
 
-  plimsoll query{flag} 'sum by (loop_type) (rate(llm_tokens_used[5m]))'
-  plimsoll query{flag} 'histogram_quantile(0.95, sum by (le, loop_type) (rate(loop_execution_duration_bucket[5m])))'
-  plimsoll query{flag} 'topk(3, sum by (tool) (increase(tool_invocations[10m])))'
+  plimsoll query{flag} 'sum by (loop_type) (rate(llm_tokens_total[5m]))'
+  plimsoll query{flag} 'histogram_quantile(0.95, sum by (le, loop_type) (rate(loop_execution_duration_seconds_bucket[5m])))'
+  plimsoll query{flag} 'topk(3, sum by (tool) (increase(tool_invocations_total[10m])))'
   plimsoll range{flag} 'avg(system_cpu_usage)' --start now-5m
   plimsoll cluster status{flag}
   plimsoll top{flag}

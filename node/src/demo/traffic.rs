@@ -15,7 +15,7 @@ use std::time::Duration;
 /// History that is there from the start, so that the first query has an answer.
 const HISTORY_MS: i64 = 15 * 60 * 1000;
 /// Time between two samples of the history; live samples come every second.
-const HISTORY_STEP_MS: i64 = 5_000;
+const HISTORY_STEP_MS: i64 = 10_000;
 const LIVE_STEP_MS: i64 = 1_000;
 /// Samples of the history in one write.
 const HISTORY_SAMPLES: usize = 20_000;

@@ -129,6 +129,9 @@ pub type Measure = Arc<dyn Fn(&Path) -> io::Result<Space> + Send + Sync>;
 /// For how long a write or an fsync of the log has been under way; nothing where none is.
 pub type Stalled = Arc<dyn Fn() -> Option<Duration> + Send + Sync>;
 
+/// Whether the store takes a write, or why not.
+pub type Probe = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// What is watched, and how.
 pub struct Watch {
     /// The folders of store and log; they may lie on different file systems.
@@ -139,6 +142,8 @@ pub struct Watch {
     pub measure: Measure,
     /// The log's own clock.
     pub stalled: Stalled,
+    /// Writes something small into the store: after a full disk RocksDB refuses for some seconds more.
+    pub probe: Probe,
 }
 
 impl Watch {
@@ -168,8 +173,22 @@ impl Watch {
                 }
             };
             let stalled = (self.stalled)();
-            health.publish(judge.verdict(Instant::now(), spaces.as_deref().map_err(String::clone), stalled));
+            let mut verdict =
+                judge.verdict(Instant::now(), spaces.as_deref().map_err(String::clone), stalled);
+            let recovers =
+                health.check_writable().is_err() && !matches!(verdict.state, State::ReadOnly { .. });
+            if recovers && let Err(reason) = self.try_store().await {
+                verdict = judge.verdict(Instant::now(), Err(reason), stalled);
+            }
+            health.publish(verdict);
         }
+    }
+
+    async fn try_store(&self) -> Result<(), String> {
+        let probe = self.probe.clone();
+        let tried = tokio::task::spawn_blocking(move || probe()).await;
+        let tried = tried.unwrap_or_else(|e| Err(e.to_string()));
+        tried.map_err(|e| format!("the disk has room again, the store does not take writes yet: {e}"))
     }
 }
 
@@ -209,7 +228,31 @@ mod tests {
                 0 => None,
                 ms => Some(Duration::from_millis(ms)),
             }),
+            probe: Arc::new(|| Ok(())),
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_node_stays_read_only_until_the_store_takes_writes_again() {
+        let (free, stalled_ms) = (Arc::new(AtomicU64::new(2 * GIB)), Arc::<AtomicU64>::default());
+        let recovered = Arc::new(AtomicBool::new(false));
+        let (health, mut watch) = (Health::default(), watch(&free, &stalled_ms));
+        let store = recovered.clone();
+        watch.probe = Arc::new(move || if store.load(Relaxed) { Ok(()) } else { Err("no space".to_owned()) });
+        let judge = watch.first(&health);
+        let watching = tokio::spawn(watch.run(judge, health.clone()));
+        let done = tokio::task::spawn_blocking(move || {
+            let within = Duration::from_secs(2);
+            free.store(GIB - 1, Relaxed);
+            wait_until("the node to turn read-only", within, || health.check_writable().is_err());
+            free.store(2 * GIB, Relaxed);
+            let reason = || health.check_writable().err().map(|e| e.0).unwrap_or_default();
+            wait_until("the store to be asked", within, || reason().contains("does not take writes yet"));
+            recovered.store(true, Relaxed);
+            wait_until("the node to recover", within, || health.check_writable().is_ok());
+        });
+        done.await.expect("all of it held");
+        watching.abort();
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use super::{ApiError, AppState};
 use crate::access::{Access, Caller, Need, Refused};
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +14,8 @@ use std::sync::Arc;
 /// Runs before the body is read. Leaves [`Who`](crate::access::Who) in the extensions.
 pub async fn guard(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let need = Need::of(route);
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let need = Need::of_request(route, changes);
     let caller = request.extensions().get::<Caller>();
     let tokens = || app.cluster.read(|state| app.access.tokens(state));
     match app.access.admit(need, caller, bearer(&request), tokens, crate::now_ms()) {

@@ -74,7 +74,8 @@ fn each<T>(
     Ok(())
 }
 
-fn vector_series(out: &mut dyn Write, at: Timestamp, series: &Series) -> io::Result<()> {
+/// A series of an instant answer.
+pub fn vector_series(out: &mut dyn Write, at: Timestamp, series: &Series) -> io::Result<()> {
     out.write_all(b"{\"metric\":")?;
     serde_json::to_writer(&mut *out, &LabelSet(&series.labels))?;
     match &series.point {
@@ -90,7 +91,8 @@ fn vector_series(out: &mut dyn Write, at: Timestamp, series: &Series) -> io::Res
     out.write_all(b"}")
 }
 
-fn matrix_series(out: &mut dyn Write, series: &RangeSeries) -> io::Result<()> {
+/// A series of a range answer.
+pub fn matrix_series(out: &mut dyn Write, series: &RangeSeries) -> io::Result<()> {
     out.write_all(b"{\"metric\":")?;
     serde_json::to_writer(&mut *out, &LabelSet(&series.labels))?;
     if !series.floats.is_empty() {
@@ -146,7 +148,7 @@ fn boundaries(b: &Bucket) -> u8 {
 }
 
 /// A time in seconds, with milliseconds only where there are any.
-struct Time(Timestamp);
+pub struct Time(pub Timestamp);
 
 impl std::fmt::Display for Time {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

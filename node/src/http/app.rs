@@ -1,12 +1,16 @@
 use super::ApiError;
 use super::cardinality::Cardinality;
 use crate::access::Access;
+use crate::agents::Agents;
+use crate::analytics::Analytics;
 use crate::cluster::Cluster;
 use crate::collector::Collector;
 use crate::disk::Health;
+use crate::hub::Hub;
 use crate::peer::Report;
 use crate::query::{Answers, Consistency, FanOut, Part, Queries, Question};
 use crate::retention::Retention;
+use crate::scraper::Scraper;
 use crate::shard::Shards;
 use crate::telemetry::Metadata;
 use axum::http::StatusCode;
@@ -18,13 +22,24 @@ use plimsoll_promql::Budget;
 use plimsoll_storage::Database;
 use std::collections::HashSet;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
 pub struct AppState(Arc<Inner>);
+
+/// [`AppState`] without a hold on it.
+#[derive(Clone, Default)]
+pub struct WeakApp(Weak<Inner>);
+
+impl WeakApp {
+    /// The state, while the node runs.
+    pub fn upgrade(&self) -> Option<AppState> {
+        self.0.upgrade().map(AppState)
+    }
+}
 
 /// The parts of a node that the handlers use.
 pub struct Parts {
@@ -50,6 +65,14 @@ pub struct Parts {
     pub collector: Collector,
     /// The way out.
     pub queries: Queries,
+    /// What is scraped.
+    pub scraper: Scraper,
+    /// Reports, anomalies, forecasts.
+    pub analytics: Analytics,
+    /// Rules and alerts.
+    pub rules: crate::rules::Rules,
+    /// Telemetry of agents.
+    pub agents: Agents,
     /// Types and help of metrics.
     pub metadata: Arc<Metadata>,
     /// This node's own metrics.
@@ -64,6 +87,8 @@ pub struct Inner {
     pub parts: Parts,
     /// Whether the node takes traffic.
     pub ready: AtomicBool,
+    /// Live queries, once the node has begun them.
+    pub hub: OnceLock<Hub>,
     /// Wall clock of the start in milliseconds.
     pub started_ms: i64,
 }
@@ -72,7 +97,12 @@ impl AppState {
     /// State of a node that is not ready yet.
     pub fn new(parts: Parts) -> Self {
         let started_ms = crate::now_ms();
-        Self(Arc::new(Inner { parts, ready: AtomicBool::new(false), started_ms }))
+        Self(Arc::new(Inner { parts, ready: AtomicBool::new(false), hub: OnceLock::new(), started_ms }))
+    }
+
+    /// This state for somebody who must not keep the node from ending.
+    pub fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
     }
 
     /// Bytes that a write request may have as it comes in; unpacked it may have as many.

@@ -43,14 +43,19 @@ impl Now {
 
 /// `GET /api/v1/cluster`
 pub async fn cluster(State(app): State<AppState>) -> Response {
-    let now = Now::of(&app);
+    json::success(state(&app), &[])
+}
+
+/// Nodes, shards and moves as this node knows them.
+pub fn state(app: &AppState) -> Value {
+    let now = Now::of(app);
     let group = app.cluster.group().status();
-    let (leader, quorum) = ownership_leader(&app, &now);
-    let data = app.cluster.read(|s| {
+    let (leader, quorum) = ownership_leader(app, &now);
+    app.cluster.read(|s| {
         let nodes: Vec<Value> = s
             .nodes()
             .filter(|n| n.state != NodeState::Removed)
-            .map(|n| node(&app, &now, n, group.voters.contains(&n.id)))
+            .map(|n| node(app, &now, n, group.voters.contains(&n.id)))
             .collect();
         let shards: Vec<Value> = s.shards().iter().map(|shard| shard_json(s, &now, shard)).collect();
         let moves: Vec<Value> = s.shards().iter().flat_map(|shard| moves(&now, shard)).collect();
@@ -66,8 +71,7 @@ pub async fn cluster(State(app): State<AppState>) -> Response {
             "shards": shards,
             "moves": moves,
         })
-    });
-    json::success(data, &[])
+    })
 }
 
 fn ownership_leader(app: &AppState, now: &Now) -> (Option<NodeId>, bool) {

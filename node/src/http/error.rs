@@ -48,6 +48,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "conflict", text)
     }
 
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Whose move it is.
     pub fn fault(&self) -> Fault {
         match self.status {

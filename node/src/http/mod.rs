@@ -5,31 +5,44 @@
 
 mod access;
 mod admin;
+mod agents;
+mod anomalies;
 mod answer;
 mod app;
 mod backup;
 mod cardinality;
 mod cluster;
+mod dashboards;
 mod error;
 mod export;
 mod grpc;
 mod json;
+mod live;
+mod otlp;
 mod pages;
 mod params;
 mod query;
 mod replica;
+mod reports;
 mod retention;
+mod rules;
+mod schedules;
+mod scrape;
 mod self_metrics;
 mod series;
 mod serve;
+mod silences;
 mod status;
 mod tokens;
+mod ui;
 mod write;
 
 pub use access::guard_peers;
 pub use app::{AppState, Parts, Reading};
 pub use error::ApiError;
+pub use live::Events;
 pub use params::Params;
+pub use self_metrics::own_metrics;
 pub use serve::serve;
 
 use crate::access::Access;
@@ -71,9 +84,6 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/label/{name}/values", get(series::label_values))
         .route("/api/v1/metadata", get(series::metadata))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
-        .route("/api/v1/rules", get(pages::rules))
-        .route("/api/v1/alerts", get(pages::alerts))
-        .route("/api/v1/alertmanagers", get(pages::alertmanagers))
         .route("/api/v1/export", get(export::export).post(export::export))
         .route("/api/v1/cluster", get(cluster::cluster))
         .route("/api/v1/cluster/log", get(cluster::log))
@@ -85,10 +95,15 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
         .route("/api/v1/status/config", get(status::config))
         .route("/api/v1/status/tsdb", get(status::tsdb))
         .route("/metrics", get(self_metrics::metrics))
+        .merge(dashboards::routes())
+        .merge(ui::routes())
+        .merge(reports::routes())
+        .merge(anomalies::routes())
         .layer(CompressionLayer::new());
     Router::new()
         .merge(answers)
         .merge(retention::routes())
+        .merge(agents::routes())
         .route("/api/v1/write", post(write::remote_write))
         .route("/api/v1/import", post(write::json_lines))
         .route("/api/v1/import/prometheus", post(write::text))
@@ -111,9 +126,14 @@ pub fn router(app: AppState, peers: Option<Arc<NodeDoor>>) -> Router {
             get(tokens::list).post(tokens::create).layer(DefaultBodyLimit::max(TOKEN_BYTES)),
         )
         .route("/api/v1/tokens/{name}", delete(tokens::revoke))
+        .merge(otlp::routes())
+        .merge(schedules::routes())
         .route("/-/healthy", get(pages::healthy))
         .route("/-/ready", get(pages::ready))
-        .route("/", get(pages::start))
+        .merge(scrape::routes())
+        .merge(live::routes())
+        .merge(rules::routes())
+        .merge(silences::routes())
         .merge(grpc::routes(&app, peers))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)

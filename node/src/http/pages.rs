@@ -1,10 +1,9 @@
-//! Small answers: health, the start page, and lists that are empty as long as there are no rules.
+//! Small answers: whether the node lives and is ready.
 
-use super::{AppState, json};
+use super::AppState;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
-use serde_json::json;
+use axum::response::{IntoResponse, Response};
 use std::sync::atomic::Ordering::Acquire;
 
 /// `GET /-/healthy`: the process answers.
@@ -27,24 +26,4 @@ pub async fn ready(State(app): State<AppState>) -> Response {
         false => "plimsoll is starting\n".to_owned(),
     };
     (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")], text).into_response()
-}
-
-/// `GET /api/v1/rules`: no rules are evaluated yet.
-pub async fn rules() -> Response {
-    json::success(json!({"groups": []}), &[])
-}
-
-/// `GET /api/v1/alerts`
-pub async fn alerts() -> Response {
-    json::success(json!({"alerts": []}), &[])
-}
-
-/// `GET /api/v1/alertmanagers`
-pub async fn alertmanagers() -> Response {
-    json::success(json!({"activeAlertmanagers": [], "droppedAlertmanagers": []}), &[])
-}
-
-/// `GET /`: where to go from here.
-pub async fn start() -> Html<&'static str> {
-    Html(include_str!("start.html"))
 }

@@ -41,6 +41,11 @@ fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, ApiError> {
 }
 
 impl Params {
+    /// The parameters of a URL alone, for a call whose body is something else.
+    pub fn of_query(query: &str) -> Result<Self, ApiError> {
+        Ok(Self(parse(query.as_bytes())?))
+    }
+
     /// How sure the answer must be (`consistency=strong`), and whether shards may be missing (`partial_response`).
     pub fn reading(&self) -> Result<Reading, ApiError> {
         let consistency = match self.get("consistency") {

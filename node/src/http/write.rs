@@ -74,7 +74,7 @@ async fn plain(
 }
 
 /// A header as text; one that is no text is like one that nobody knows.
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|v| v.to_str().unwrap_or("\u{fffd}"))
 }
 
@@ -90,7 +90,7 @@ fn answer(receipt: &Receipt, whole: StatusCode) -> Response {
 }
 
 /// The body, unless it is larger than `limit` (judged by the declared length before a byte is read).
-async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, ApiError> {
+pub(super) async fn read(body: Body, headers: &HeaderMap, limit: usize) -> Result<Bytes, ApiError> {
     let too_large = || {
         let text = format!("the body is larger than {limit} bytes; send smaller batches");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", text)

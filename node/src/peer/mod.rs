@@ -59,14 +59,21 @@ pub enum Kind {
     Metadata = 10,
     /// A deletion for the leader of a shard.
     Delete = 11,
+    /// Of rules and alerts.
+    Rules = 12,
+    /// What a node knows about targets of scrapes.
+    Targets = 13,
+    /// What targets of a node say about a metric, or about all.
+    TargetMetadata = 14,
 }
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
         use Kind::{Append, Change, Delete, Done, Failed, Join, Members, Metadata, Ping, Raft, ReadIndex};
-        [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata, Delete]
-            .into_iter()
-            .find(|kind| *kind as u32 == number)
+        use Kind::{Rules, TargetMetadata, Targets};
+        let ways = [Done, Failed, Raft, Append, Ping, Join, Change, Members, ReadIndex, Metadata];
+        let asked = [Targets, TargetMetadata, Delete, Rules];
+        ways.into_iter().chain(asked).find(|kind| *kind as u32 == number)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Error, Kind};
 use crate::shard::source::ShardSource;
+use plimsoll_analytics::increase::{self, Ask, Group, increase};
 use plimsoll_model::{Fault, Labels, Matcher, TimeRange};
 use plimsoll_promql::{Budget, Partial, Plan};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub enum Question {
     },
     /// What has the most series, and how many entries of each list.
     Cardinality(u64),
+    /// What counters grew by, exactly.
+    Increase(Box<Ask>),
     /// What each of these deletions would hit, as their bytes.
     WouldDelete(Vec<Vec<u8>>),
 }
@@ -54,6 +57,8 @@ pub enum Part {
     Texts(Vec<String>),
     /// To [`Question::Cardinality`].
     Cardinality(Counts),
+    /// To [`Question::Increase`].
+    Increase(Vec<Group>),
     /// To [`Question::WouldDelete`]: series and bytes.
     WouldDelete(Vec<(u64, u64)>),
 }
@@ -144,6 +149,21 @@ impl From<plimsoll_promql::Error> for Trouble {
     }
 }
 
+impl From<increase::Error> for Trouble {
+    fn from(e: increase::Error) -> Self {
+        let text = e.to_string();
+        match e {
+            increase::Error::Stopped(e) => e.into(),
+            increase::Error::Groups { .. } => Self::Final { kind: Kind::Execution, text },
+            increase::Error::Source(e) => match e.fault {
+                Fault::Asker => Self::Final { kind: Kind::BadData, text },
+                Fault::Moment => Self::Elsewhere { leader: None, reason: text },
+                Fault::Ours => Self::Final { kind: Kind::Internal, text },
+            },
+        }
+    }
+}
+
 impl From<plimsoll_storage::Error> for Trouble {
     fn from(e: plimsoll_storage::Error) -> Self {
         let text = e.to_string();
@@ -175,6 +195,7 @@ impl Question {
                 let each = usize::try_from(*each).unwrap_or(usize::MAX);
                 Ok(Part::Cardinality(shard.cardinality(each).into()))
             }
+            Self::Increase(ask) => Ok(Part::Increase(increase(&ShardSource(shard.clone()), ask, budget)?)),
             Self::WouldDelete(deletions) => {
                 let text = || "a deletion that this version of plimsoll cannot read".to_owned();
                 let weigh = |bytes: &Vec<u8>| match plimsoll_storage::Deletion::decode(bytes) {

@@ -49,7 +49,9 @@ pub struct Job {
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// Too many are open.
-    #[error("{MOST_OPEN} deletions are under way already; wait until one is done, see `plimsoll delete list`")]
+    #[error(
+        "{MOST_OPEN} deletions are under way already; wait until one is done, see `plimsoll delete list`"
+    )]
     TooMany,
     /// The metadata could not be changed.
     #[error(transparent)]

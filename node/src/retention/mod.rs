@@ -53,9 +53,8 @@ impl Retention {
         {
             return policy.clone();
         }
-        let (epoch, bytes) = inner.cluster.read(|s| {
-            (s.epoch(), s.value(NAMESPACE, RULES_KEY).map(|v| v.bytes.clone()))
-        });
+        let (epoch, bytes) =
+            inner.cluster.read(|s| (s.epoch(), s.value(NAMESPACE, RULES_KEY).map(|v| v.bytes.clone())));
         let policy = match bytes.map(|b| Document::read(&b)) {
             None => Policy::new(inner.default_ms, &Document::default()),
             Some(document) => document.and_then(|d| Policy::new(inner.default_ms, &d)),

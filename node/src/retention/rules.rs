@@ -69,17 +69,25 @@ impl Policy {
     /// Checks the rules; an error says which one is wrong and how.
     pub fn new(default_ms: i64, document: &Document) -> Result<Self, String> {
         if document.rules.len() > MOST_RULES {
-            return Err(format!("there may be {MOST_RULES} rules of retention, not {}", document.rules.len()));
+            return Err(format!(
+                "there may be {MOST_RULES} rules of retention, not {}",
+                document.rules.len()
+            ));
         }
         let mut rules: Vec<(Rule, Vec<Matcher>, i64)> = Vec::new();
         for rule in &document.rules {
             let bad = |reason: String| format!("rule {:?}: {reason}", rule.selector);
             let matchers = plimsoll_promql::parse_selector(&rule.selector).map_err(|e| bad(e.to_string()))?;
-            let keep = rule.keep.parse::<Period>();
-            let keep = keep.map_err(|()| bad(format!("keep {:?} is no duration; write it as 7d", rule.keep)))?;
+            let keep: Period = rule
+                .keep
+                .parse()
+                .map_err(|()| bad(format!("keep {:?} is no duration such as 90d", rule.keep)))?;
             let keep_ms = i64::try_from(keep.duration().as_millis()).unwrap_or(i64::MAX);
             if !(DAY_MS..=LONGEST_MS).contains(&keep_ms) {
-                return Err(bad(format!("keep is 1d to 100y, not {}: days are deleted as a whole", rule.keep)));
+                return Err(bad(format!(
+                    "keep is 1d to 100y, not {}: days are deleted as a whole",
+                    rule.keep
+                )));
             }
             if rules.iter().any(|(_, known, _)| *known == matchers) {
                 return Err(bad("it stands there twice; the first one would always count".to_owned()));
@@ -141,7 +149,8 @@ mod tests {
     const NOW: Timestamp = 20_000 * DAY_MS + 5;
 
     fn document(rules: &[(&str, &str)]) -> Document {
-        let rule = |(selector, keep): &(&str, &str)| Rule { selector: (*selector).into(), keep: (*keep).into() };
+        let rule =
+            |(selector, keep): &(&str, &str)| Rule { selector: (*selector).into(), keep: (*keep).into() };
         Document { rules: rules.iter().map(rule).collect() }
     }
 

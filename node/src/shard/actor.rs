@@ -59,6 +59,7 @@ impl Actor for ShardActor {
         handle.publish(live.clone());
         let mut timers = start_timers(&me, &setup, handle.id.0);
         timers.push(tokio::spawn(walk::keep(handle.id, live.clone(), setup.clone())));
+        timers.push(watch_group(&me, &live));
         Ok(State {
             handle,
             setup,
@@ -95,7 +96,7 @@ impl Actor for ShardActor {
                 state.lingering = false;
                 state.propose(&me);
             }
-            Msg::Proposed { stopped: true } => {
+            Msg::Proposed { stopped: true } | Msg::Stopped => {
                 return Err(format!("the raft group of {} stopped", state.handle.id).into());
             }
             Msg::Checkpoint(reply) => state.maintain(&me, Job::Checkpoint, reply),
@@ -316,6 +317,22 @@ fn clock_is_sane(setup: &Setup, now: i64) -> bool {
         );
     }
     sane
+}
+
+/// Tells the actor when its group has stopped: a follower proposes nothing and would never learn of it.
+fn watch_group(me: &ActorRef<Msg>, live: &Live) -> JoinHandle<()> {
+    let (me, mut watch) = (me.clone(), live.group.watch());
+    tokio::spawn(async move {
+        let mut status = Some(watch.now());
+        while let Some(now) = status {
+            if now.stopped.is_some() {
+                // the actor is gone already when it does not take this
+                let _ = ShardActor::send(&me, Msg::Stopped);
+                return;
+            }
+            status = watch.changed().await;
+        }
+    })
 }
 
 /// Timers of one shard, spread so that shards do not work at the same moment.

@@ -60,7 +60,8 @@ impl ShardDoor {
 
     async fn delete(&self, group: u64, body: &[u8]) -> Result<Bytes, Bytes> {
         let id = shard(group)?;
-        let deletion = Deletion::decode(body).ok_or_else(|| Error::Malformed("no deletion".into()).encode())?;
+        let deletion =
+            Deletion::decode(body).ok_or_else(|| Error::Malformed("no deletion".into()).encode())?;
         let series = self.0.delete_here(id, &deletion).await.map_err(|e| e.encode())?;
         Ok(Bytes::copy_from_slice(&series.to_le_bytes()))
     }

@@ -207,7 +207,8 @@ mod tests {
 
     fn float(machine: &StorageMachine, position: u8, name: &str) {
         let mut builder = BatchBuilder::default();
-        let target = Target::Defined(builder.define(&Labels::from_pairs([("__name__", name)]).expect("labels")));
+        let target =
+            Target::Defined(builder.define(&Labels::from_pairs([("__name__", name)]).expect("labels")));
         builder.float(target, 1000, 1.0);
         machine.apply(&[position], &[join([&builder.finish()[..]].into_iter())]).expect("applied");
     }
@@ -215,7 +216,8 @@ mod tests {
     #[test]
     fn a_deletion_stands_alone_answers_and_is_refused_alike_everywhere() {
         let dir = tempfile::tempdir().expect("a directory");
-        let database = Arc::new(Database::open(dir.path(), plimsoll_storage::Options::default()).expect("opens"));
+        let database =
+            Arc::new(Database::open(dir.path(), plimsoll_storage::Options::default()).expect("opens"));
         let storage = database.shard(ShardId(0)).expect("a shard");
         let machine = StorageMachine::new(database, storage);
         float(&machine, 1, "up");

@@ -12,6 +12,8 @@ pub(super) enum Msg {
     Append(Append),
     /// The proposal that was under way has ended; what waits may go next.
     Proposed { stopped: bool },
+    /// The raft group has stopped by itself.
+    Stopped,
     /// The first batch has waited for others long enough.
     Linger,
     /// Move the head into RocksDB and let the log be cut; the optional reply waits for the end.

@@ -14,6 +14,7 @@ mod codec;
 mod disk;
 mod error;
 mod head;
+mod increases;
 mod index;
 mod rollup;
 mod select;

@@ -172,7 +172,8 @@ mod tests {
         hours.extend(&column(&[(HOUR_MS, 3.0), (HOUR_MS + 1, f64::NAN)]));
         assert_eq!(hours.ends, [HOUR_MS, 2 * HOUR_MS]);
         let hour = hours.hours[0];
-        let told = [Fold::Min, Fold::Max, Fold::Sum, Fold::Count, Fold::First, Fold::Last].map(|f| hour.get(f));
+        let told =
+            [Fold::Min, Fold::Max, Fold::Sum, Fold::Count, Fold::First, Fold::Last].map(|f| hour.get(f));
         assert_eq!(told, [2.0, 7.0, 17.0, 4.0, 5.0, 3.0]);
         assert_eq!(hour.increase, 2.0 + 2.0 + 1.0, "up by 2, anew up to 2, up by 1");
         assert!(hours.hours[1].min.is_nan());
@@ -180,7 +181,8 @@ mod tests {
 
     #[test]
     fn parts_of_an_hour_join_as_if_they_had_been_one() {
-        let samples: Vec<(i64, f64)> = [4.0, f64::NAN, -1.0, 9.0].iter().map(|v| (*v as i64 + 10, *v)).collect();
+        let samples: Vec<(i64, f64)> =
+            [4.0, f64::NAN, -1.0, 9.0].iter().map(|v| (*v as i64 + 10, *v)).collect();
         for fold in [Fold::Min, Fold::Max, Fold::Sum, Fold::Count, Fold::First, Fold::Last] {
             for cut in 1..samples.len() {
                 let mut parts = Folded::default();

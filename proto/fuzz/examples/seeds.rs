@@ -1,6 +1,7 @@
 //! Writes a first corpus for the targets, so that a fuzzer does not have to invent protobuf.
 
 use plimsoll_model::{BatchBuilder, Histogram, Labels, SeriesRef, Target};
+use plimsoll_proto::opentelemetry as otel;
 use plimsoll_proto::prometheus::{v1, v2};
 use plimsoll_proto::v1 as own;
 use prost::Message;
@@ -21,6 +22,11 @@ fn main() -> Result<()> {
         &[br#"{"metric":{"__name__":"a","b":"\u00e9"},"values":[1,null,"Infinity"],"timestamps":[1,2,3],"histograms":[{"timestamp":1,"schema":0,"positive_spans":[[0,1]],"positive_buckets":[1]}]}"#],
     )?;
     put("gzip", &[b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"])?;
+    put("otlp", &[&otlp().encode_to_vec()])?;
+    put(
+        "otlp_json",
+        &[br#"{"resourceMetrics":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a"}}]},"scopeMetrics":[{"scope":{"name":"s"},"metrics":[{"name":"m","unit":"s","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asInt":"3","startTimeUnixNano":"1","timeUnixNano":"2","attributes":[{"key":"k","value":{"arrayValue":{"values":[{"doubleValue":0.5}]}}}]}]}},{"name":"e","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[{"count":"3","scale":12,"positive":{"offset":-2,"bucketCounts":["1",2]}}]}}]}]}]}"#],
+    )?;
     put("labels", &[labels().as_bytes(), b"U__a_2E_b__c"])?;
     put("batch", &[&batch()])?;
     put(
@@ -93,6 +99,38 @@ fn own_request() -> own::WriteRequest {
         histograms: vec![own::HistogramSample { timestamp: 1, histogram: Some(own::Histogram::from(&h)) }],
     };
     own::WriteRequest { series: vec![series], metadata: vec![] }
+}
+
+fn otlp() -> otel::ExportMetricsServiceRequest {
+    let attribute = |key: &str| otel::KeyValue {
+        key: key.into(),
+        value: Some(otel::AnyValue { value: Some(otel::any_value::Value::StringValue("x".into())) }),
+    };
+    let number = otel::NumberDataPoint {
+        attributes: vec![attribute("a.b")],
+        start_time_unix_nano: 1,
+        time_unix_nano: 1_760_000_000_000_000_000,
+        value: Some(otel::number_data_point::Value::AsInt(7)),
+        ..Default::default()
+    };
+    let buckets = otel::HistogramDataPoint {
+        time_unix_nano: 1_760_000_000_000_000_000,
+        count: 3,
+        sum: Some(1.0),
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![0.5],
+        ..Default::default()
+    };
+    let metric = |name: &str, data| otel::Metric { name: name.into(), unit: "s".into(), data: Some(data), ..Default::default() };
+    let metrics = vec![
+        metric("c", otel::metric::Data::Sum(otel::Sum { data_points: vec![number], aggregation_temporality: 1, is_monotonic: true })),
+        metric("h", otel::metric::Data::Histogram(otel::Histogram { data_points: vec![buckets], aggregation_temporality: 1 })),
+    ];
+    let resource = otel::Resource { attributes: vec![attribute("service.name"), attribute("host.name")], ..Default::default() };
+    let scopes = vec![otel::ScopeMetrics { metrics, ..Default::default() }];
+    otel::ExportMetricsServiceRequest {
+        resource_metrics: vec![otel::ResourceMetrics { resource: Some(resource), scope_metrics: scopes, ..Default::default() }],
+    }
 }
 
 fn batch() -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! What the fuzz targets have in common: a sink that looks at everything it is given.
 
-use plimsoll_model::{Histogram, Labels, Timestamp};
+use plimsoll_model::{Histogram, Increase, Interval, Labels, Timestamp};
 use plimsoll_proto::ingest::{Decoded, Limits, Metadata, RawLabels, Refusal, Sink};
 
 /// Small enough that a fuzzer reaches them.
@@ -55,6 +55,20 @@ impl Sink for Check {
     fn histogram(&mut self, _: Timestamp, histogram: Histogram) -> Result<(), Refusal> {
         assert!(self.inside, "a sample of a refused series");
         assert_eq!(histogram.validate(), Ok(()));
+        self.samples += 1;
+        Ok(())
+    }
+
+    fn increase(&mut self, interval: Interval, increase: Increase, _: bool) -> Result<(), Refusal> {
+        assert!(self.inside, "an increase of a refused series");
+        assert!(interval.start_ns < interval.end_ns && interval.start() < interval.end());
+        match increase {
+            Increase::Float(v) => assert!(v.is_finite()),
+            Increase::Histogram(h) => assert_eq!(h.validate(), Ok(())),
+        }
+        if interval.end() > 4_000_000_000_000 {
+            return Err(Refusal::TooFarInFuture);
+        }
         self.samples += 1;
         Ok(())
     }

@@ -2,18 +2,25 @@
 //! `docs/formats/batch.md`.
 //!
 //! ```text
-//! version u8 = 1
+//! version u8 = 1, or 2 with increases
 //! definitions   varint count, then each: varint length, canonical label bytes
 //! floats        varint count, varint length of targets, targets, varint length of timestamps,
 //!               timestamps, values as 8 little-endian bytes each
-//! histograms    varint count, then each: target, timestamp, histogram
+//! histograms    varint count, (version 2: varint length,) then each: target, timestamp, histogram
+//! increases     version 2: see `points`
 //! ```
 //! A target is `ref << 1` or `definition << 1 | 1`. Targets and timestamps are zigzag deltas from the one before.
 
-use crate::{Histogram, Labels, LabelsError, ResetHint, SeriesRef, Span, Timestamp, varint};
+use crate::points::{Points, PointsBuilder};
+use crate::{
+    Histogram, Increase, Interval, Labels, LabelsError, ResetHint, SeriesRef, Span, Timestamp, varint,
+};
 use std::sync::Arc;
 
-const VERSION: u8 = 1;
+/// Samples alone.
+const PLAIN: u8 = 1;
+/// Increases as well. A batch without any is written as [`PLAIN`].
+const WITH_INCREASES: u8 = 2;
 
 /// Which series a sample belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +44,7 @@ pub enum Item {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// The format is of another version.
-    #[error("batch format version {0} is not known, this node reads version {VERSION}")]
+    #[error("batch format version {0} is not known, this node reads 1 and 2")]
     Version(u8),
     /// The bytes are cut or inconsistent.
     #[error("batch bytes are cut or inconsistent")]
@@ -58,6 +65,7 @@ pub struct BatchBuilder {
     floats: u32,
     histograms: Vec<u8>,
     histogram_count: u32,
+    points: PointsBuilder,
     last_target: i64,
     last_timestamp: i64,
 }
@@ -91,9 +99,15 @@ impl BatchBuilder {
         self.histogram_count += 1;
     }
 
-    /// Number of samples so far.
+    /// Adds what a series counted over `interval`. With `leads` a data point begins; without, the series belongs to the
+    /// point of the one before it, as the buckets of one histogram do: they are counted together or not at all.
+    pub fn increase(&mut self, target: Target, interval: Interval, increase: &Increase, leads: bool) {
+        self.points.push(target, interval, increase, leads);
+    }
+
+    /// Number of samples so far; of a data point with increases, each series counts.
     pub fn samples(&self) -> usize {
-        (self.floats + self.histogram_count) as usize
+        (self.floats + self.histogram_count) as usize + self.points.members()
     }
 
     /// Number of definitions so far.
@@ -110,7 +124,8 @@ impl BatchBuilder {
     pub fn finish(&mut self) -> Vec<u8> {
         let size = self.definitions.len() + self.targets.len() + self.timestamps.len();
         let mut out = Vec::with_capacity(size + self.values.len() + self.histograms.len() + 32);
-        out.push(VERSION);
+        let points = self.points.finish();
+        out.push(if points.is_some() { WITH_INCREASES } else { PLAIN });
         varint::put(&mut out, u64::from(self.definition_count));
         out.append(&mut self.definitions);
         varint::put(&mut out, u64::from(self.floats));
@@ -120,6 +135,11 @@ impl BatchBuilder {
         }
         out.append(&mut self.values);
         varint::put(&mut out, u64::from(self.histogram_count));
+        if let Some(mut points) = points {
+            varint::put(&mut out, self.histograms.len() as u64);
+            out.append(&mut self.histograms);
+            out.append(&mut points);
+        }
         out.append(&mut self.histograms);
         (self.definition_count, self.floats, self.histogram_count) = (0, 0, 0);
         (self.last_target, self.last_timestamp) = (0, 0);
@@ -128,14 +148,14 @@ impl BatchBuilder {
 }
 
 impl Target {
-    fn code(self) -> i64 {
+    pub(crate) fn code(self) -> i64 {
         match self {
             Self::Known(r) => i64::from(r.0) << 1,
             Self::Defined(i) => i64::from(i) << 1 | 1,
         }
     }
 
-    fn from_code(code: i64) -> Option<Self> {
+    pub(crate) fn from_code(code: i64) -> Option<Self> {
         let n = u32::try_from(code >> 1).ok()?;
         Some(if code & 1 == 0 { Self::Known(SeriesRef(n)) } else { Self::Defined(n) })
     }
@@ -151,6 +171,7 @@ pub struct Batch<'a> {
     values: &'a [u8],
     histogram_count: u64,
     histograms: &'a [u8],
+    points: Points<'a>,
 }
 
 impl<'a> Batch<'a> {
@@ -158,7 +179,7 @@ impl<'a> Batch<'a> {
     pub fn decode(mut input: &'a [u8]) -> Result<Self, BatchError> {
         let input = &mut input;
         let version = *varint::take_bytes(input, 1).and_then(<[u8]>::first).ok_or(BatchError::Malformed)?;
-        if version != VERSION {
+        if ![PLAIN, WITH_INCREASES].contains(&version) {
             return Err(BatchError::Version(version));
         }
         let count = take(input)?;
@@ -172,7 +193,11 @@ impl<'a> Batch<'a> {
         let value_bytes = floats.checked_mul(8).ok_or(BatchError::Malformed)?;
         let values = varint::take_bytes(input, value_bytes).ok_or(BatchError::Malformed)?;
         let histogram_count = take(input)? as u64;
-        Ok(Self { definitions, targets, timestamps, values, histogram_count, histograms: input })
+        let (histograms, points) = match version {
+            PLAIN => (*input, Points::default()),
+            _ => (take_sized(input)?, Points::decode(input)?),
+        };
+        Ok(Self { definitions, targets, timestamps, values, histogram_count, histograms, points })
     }
 
     /// Number of float samples.
@@ -183,6 +208,11 @@ impl<'a> Batch<'a> {
     /// Number of samples of both kinds.
     pub fn sample_count(&self) -> usize {
         self.float_count() + self.histogram_count as usize
+    }
+
+    /// The data points with increases, in the order in which they were added.
+    pub fn points(&self) -> Points<'a> {
+        self.points.clone()
     }
 
     /// The float samples in the order in which they were added.
@@ -215,7 +245,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn take(input: &mut &[u8]) -> Result<usize, BatchError> {
+pub(crate) fn take(input: &mut &[u8]) -> Result<usize, BatchError> {
     varint::take(input).and_then(|n| usize::try_from(n).ok()).ok_or(BatchError::Malformed)
 }
 

@@ -16,6 +16,10 @@ pub struct Decoded {
     pub exemplars: u64,
     /// Exemplars that nobody wanted.
     pub exemplars_ignored: u64,
+    /// OTLP: data points that were read; each may be several samples.
+    pub points: u64,
+    /// OTLP: data points of which something was refused.
+    pub refused_points: u64,
     /// What was not taken and why.
     pub refused: Refused,
 }
@@ -33,6 +37,8 @@ impl Decoded {
         self.histograms += other.histograms;
         self.exemplars += other.exemplars;
         self.exemplars_ignored += other.exemplars_ignored;
+        self.points += other.points;
+        self.refused_points += other.refused_points;
         self.refused.merge(other.refused);
     }
 }

@@ -1,10 +1,12 @@
 use super::{DecodeError, Decoded, Limits, RawLabels, Refusal, Sink};
-use plimsoll_model::{Histogram, Timestamp};
+use plimsoll_model::{Histogram, Increase, Interval, Timestamp};
 
 /// Hands samples to the sink and keeps the account, for every format alike.
 pub(super) struct Intake<'s, S: ?Sized> {
     pub(super) sink: &'s mut S,
     pub(super) decoded: Decoded,
+    /// Samples and points refused here.
+    pub(super) refusals: u64,
     seen: usize,
     limit: usize,
 }
@@ -18,7 +20,7 @@ pub(super) struct Current<'a> {
 
 impl<'s, S: Sink + ?Sized> Intake<'s, S> {
     pub(super) fn new(sink: &'s mut S, limits: &Limits) -> Self {
-        Self { sink, decoded: Decoded::default(), seen: 0, limit: limits.samples_per_request }
+        Self { sink, decoded: Decoded::default(), refusals: 0, seen: 0, limit: limits.samples_per_request }
     }
 
     #[inline]
@@ -68,6 +70,7 @@ impl<'s, S: Sink + ?Sized> Intake<'s, S> {
         }
         match histogram.and_then(|h| h.validate().map(|()| h)) {
             Err(detail) => {
+                self.refusals += 1;
                 let labels = current.labels;
                 self.decoded.refused.add(Refusal::BadHistogram, 1, || {
                     format!("{} at {timestamp}: {detail}", labels.describe())
@@ -82,6 +85,31 @@ impl<'s, S: Sink + ?Sized> Intake<'s, S> {
             },
         }
         Ok(())
+    }
+
+    /// What a series counted over an interval. Answers whether the sink took it.
+    pub(super) fn increase(
+        &mut self,
+        current: &mut Current<'_>,
+        interval: Interval,
+        increase: Increase,
+        leads: bool,
+    ) -> Result<bool, DecodeError> {
+        self.count_sample()?;
+        let histogram = matches!(increase, Increase::Histogram(_));
+        let taken = match current.refused {
+            None => self.sink.increase(interval, increase, leads),
+            Some(reason) => Err(reason),
+        };
+        match taken {
+            Ok(()) => {
+                self.decoded.floats += u64::from(!histogram);
+                self.decoded.histograms += u64::from(histogram);
+                self.count_series(current);
+            }
+            Err(reason) => self.refuse(current.labels, interval.end(), reason),
+        }
+        Ok(taken.is_ok())
     }
 
     /// An exemplar; one of a refused series goes with its series.
@@ -120,7 +148,8 @@ impl<'s, S: Sink + ?Sized> Intake<'s, S> {
     }
 
     #[cold]
-    fn refuse(&mut self, labels: &dyn RawLabels, timestamp: Timestamp, reason: Refusal) {
+    pub(super) fn refuse(&mut self, labels: &dyn RawLabels, timestamp: Timestamp, reason: Refusal) {
+        self.refusals += 1;
         self.decoded.refused.add(reason, 1, || format!("{} at {timestamp}", labels.describe()));
     }
 }

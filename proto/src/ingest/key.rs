@@ -16,6 +16,8 @@ pub(super) enum Format {
     Text = 3,
     JsonLines = 4,
     Native = 5,
+    Otlp = 6,
+    Exposition = 7,
 }
 
 impl Keys {

@@ -14,6 +14,7 @@
 mod compression;
 mod decoded;
 mod error;
+mod exposition_proto;
 mod intake;
 mod json_histogram;
 mod json_lines;
@@ -23,6 +24,7 @@ mod labels;
 mod limits;
 mod native;
 mod negotiate;
+mod otlp;
 mod refusal;
 mod remote_write_v1;
 mod remote_write_v2;
@@ -37,6 +39,7 @@ mod wire_sample;
 pub use compression::{Encoding, Scratch, decompress};
 pub use decoded::{Decoded, Refused};
 pub use error::DecodeError;
+pub use exposition_proto::exposition_proto;
 pub use json_lines::{json_lines, write_json_line};
 pub use labels::RawLabels;
 pub use limits::Limits;
@@ -44,6 +47,7 @@ pub use native::{native, write_request_weight};
 pub use negotiate::{
     EXEMPLARS_WRITTEN, HISTOGRAMS_WRITTEN, RemoteWrite, SAMPLES_WRITTEN, Unsupported, negotiate,
 };
+pub use otlp::{Naming, OtlpOptions, otlp, otlp_from_json, otlp_message};
 pub use refusal::Refusal;
 pub use remote_write_v1::{remote_write_v1, remote_write_v1_message};
 pub use remote_write_v2::{remote_write_v2, remote_write_v2_message};

@@ -34,11 +34,19 @@ pub enum Refusal {
     BadLine,
     /// A series has more timestamps than values, or fewer.
     UnevenColumns,
+    /// OTLP: a data point that contradicts itself.
+    BadPoint,
+    /// OTLP: increases are not taken here.
+    DeltaOff,
+    /// OTLP: the interval overlaps one that was counted, or is one that was counted with another value.
+    DeltaOverlap,
+    /// OTLP: the interval ended before those that are remembered, so nobody knows whether it was counted.
+    DeltaLate,
 }
 
 impl Refusal {
     /// Every reason, in a stable order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::TooOld,
         Self::TooFarInFuture,
         Self::TooManyLabels,
@@ -54,6 +62,10 @@ impl Refusal {
         Self::BadHistogram,
         Self::BadLine,
         Self::UnevenColumns,
+        Self::BadPoint,
+        Self::DeltaOff,
+        Self::DeltaOverlap,
+        Self::DeltaLate,
     ];
 
     /// Stable name for counters and answers.
@@ -74,6 +86,10 @@ impl Refusal {
             Self::BadHistogram => "bad_histogram",
             Self::BadLine => "bad_line",
             Self::UnevenColumns => "uneven_columns",
+            Self::BadPoint => "bad_point",
+            Self::DeltaOff => "delta_off",
+            Self::DeltaOverlap => "delta_overlap",
+            Self::DeltaLate => "delta_late",
         }
     }
 }
@@ -104,6 +120,21 @@ impl fmt::Display for Refusal {
             }
             Self::BadHistogram => "the native histogram contradicts itself; update or repair the sender",
             Self::UnevenColumns => "the series does not have as many values as timestamps; repair the sender",
+            Self::BadPoint => {
+                "the data point has no value or temporality that can be read; update or repair the sender"
+            }
+            Self::DeltaOff => {
+                "delta temporality is switched off here (otlp.delta); set the sender to cumulative, for SDKs \
+                 OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=cumulative"
+            }
+            Self::DeltaOverlap => {
+                "the interval overlaps one of the same series that was counted; give every process a \
+                 service.instance.id of its own"
+            }
+            Self::DeltaLate => {
+                "the interval is older than the last 8 of its series, so it may have been counted before; \
+                 send sooner and in order"
+            }
             Self::BadLine => "the line cannot be read; see docs/formats for what is",
         })
     }

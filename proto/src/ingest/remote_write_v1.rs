@@ -249,7 +249,7 @@ impl RawLabels for WireLabels<'_> {
     }
 }
 
-fn read_label(label: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+pub(super) fn read_label(label: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     let (mut name, mut text) = (&b""[..], &b""[..]);
     let mut fields = Fields::new(label);
     while let Some((number, value)) = fields.next()? {

@@ -1,5 +1,5 @@
 use super::{RawLabels, Refusal};
-use plimsoll_model::{Histogram, Timestamp};
+use plimsoll_model::{Histogram, Increase, Interval, Timestamp};
 
 /// Where decoded samples go.
 pub trait Sink {
@@ -15,6 +15,13 @@ pub trait Sink {
 
     /// A native-histogram sample of the current series; it has been validated.
     fn histogram(&mut self, timestamp: Timestamp, histogram: Histogram) -> Result<(), Refusal>;
+
+    /// What the current series counted over `interval`, where its sender does not add up itself. With `leads` a data point
+    /// begins; without, the series belongs to the point before, as the buckets of one histogram do, and is counted
+    /// together with it or not at all.
+    fn increase(&mut self, _interval: Interval, _increase: Increase, _leads: bool) -> Result<(), Refusal> {
+        Err(Refusal::DeltaOff)
+    }
 
     /// Whether exemplars are to be decoded at all.
     fn wants_exemplars(&self) -> bool {

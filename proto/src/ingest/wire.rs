@@ -45,6 +45,12 @@ impl<'a> Fields<'a> {
         Ok(Some((field, value)))
     }
 
+    /// Bytes of the message that were not read yet.
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     #[inline(always)]
     fn varint(&mut self) -> Result<u64, DecodeError> {
         take_varint(&mut self.rest)
@@ -129,19 +135,32 @@ impl<'a> Wire<'a> {
         }
     }
 
+    #[inline]
+    pub(super) fn fixed64(self) -> Result<u64, DecodeError> {
+        if let Self::Fixed64(v) = self { Ok(v) } else { Err(WRONG_TYPE) }
+    }
+
     /// A repeated double field may be packed or not.
     pub(super) fn doubles(
         self,
         mut visit: impl FnMut(f64) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
+        self.fixed64s(|bits| visit(f64::from_bits(bits)))
+    }
+
+    /// A repeated field of eight bytes each may be packed or not.
+    pub(super) fn fixed64s(
+        self,
+        mut visit: impl FnMut(u64) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         match self {
-            Self::Fixed64(v) => visit(f64::from_bits(v)),
+            Self::Fixed64(v) => visit(v),
             Self::Bytes(packed) => {
                 let (numbers, rest) = packed.as_chunks::<8>();
                 if !rest.is_empty() {
                     return Err(CUT);
                 }
-                numbers.iter().try_for_each(|n| visit(f64::from_le_bytes(*n)))
+                numbers.iter().try_for_each(|n| visit(u64::from_le_bytes(*n)))
             }
             _ => Err(WRONG_TYPE),
         }

@@ -34,6 +34,28 @@ pub(super) fn read(message: &[u8], limits: &Limits) -> Result<WireHistogram, Dec
     Ok(WireHistogram { timestamp, start_timestamp, histogram: reader.finish() })
 }
 
+/// Reads the histogram of Prometheus' exposition: the same things under other numbers.
+pub(super) fn read_exposed(message: &[u8], limits: &Limits) -> Result<WireHistogram, DecodeError> {
+    let mut reader = Reader::new(limits.buckets_per_histogram);
+    let mut fields = Fields::new(message);
+    while let Some((number, value)) = fields.next()? {
+        let same = match number {
+            1 => 1,
+            2 => 3,
+            4 => 2,
+            5..=14 => number - 1,
+            _ => continue,
+        };
+        // a count of floats stands beside one of integers that is nought
+        let is_nought = matches!(value, Wire::Varint(0)) && matches!(same, 1 | 6)
+            || matches!(value, Wire::Fixed64(0)) && matches!(same, 2 | 7);
+        if !is_nought {
+            reader.field(same, value)?;
+        }
+    }
+    Ok(WireHistogram { timestamp: 0, start_timestamp: 0, histogram: reader.finish() })
+}
+
 struct Reader {
     most: usize,
     too_many: bool,

@@ -1,7 +1,7 @@
 //! A sink that keeps everything, for the tests of the decoders.
 #![allow(dead_code)]
 
-use plimsoll_model::{Histogram, Labels, Timestamp};
+use plimsoll_model::{Histogram, Increase, Interval, Labels, Timestamp};
 use plimsoll_proto::ingest::{Decoded, Limits, Metadata, RawLabels, Refusal, Sink};
 use std::collections::HashMap;
 
@@ -13,6 +13,7 @@ pub struct Collect {
     pub floats: Vec<(String, Timestamp, u64)>,
     pub histograms: Vec<(String, Timestamp, Histogram)>,
     pub exemplars: Vec<(String, Timestamp, f64, String)>,
+    pub increases: Vec<(String, Interval, Increase, bool)>,
     pub starts: Vec<Timestamp>,
     pub metadata: Vec<String>,
     pub oldest: Option<Timestamp>,
@@ -41,6 +42,14 @@ impl Sink for Collect {
     fn histogram(&mut self, timestamp: Timestamp, histogram: Histogram) -> Result<(), Refusal> {
         histogram.validate().expect("only valid histograms arrive");
         self.histograms.push((self.current.clone(), timestamp, histogram));
+        Ok(())
+    }
+
+    fn increase(&mut self, interval: Interval, increase: Increase, leads: bool) -> Result<(), Refusal> {
+        if self.oldest.is_some_and(|t| interval.end() < t) {
+            return Err(Refusal::TooOld);
+        }
+        self.increases.push((self.current.clone(), interval, increase, leads));
         Ok(())
     }
 

@@ -170,7 +170,7 @@ pub(super) fn report(
     text: &str,
 ) -> Result<(), Problem> {
     match global.output {
-        Format::Table | Format::Wide => say(&format!("{}\n", terminal(text))),
+        Format::Table | Format::Wide | Format::Md | Format::Html => say(&format!("{}\n", terminal(text))),
         Format::Csv => say(&format!("epoch,done\n{epoch},{done}\n")),
         Format::Json | Format::Jsonl => {
             let seconds = began.elapsed().as_secs_f64();

@@ -2,6 +2,7 @@
 
 use super::memory::MemoryDisk;
 use super::record::Record;
+use super::reserve::{Files, Reserve};
 use crate::Error;
 use crate::options::GroupId;
 use crate::raft::Entry;
@@ -12,7 +13,7 @@ use std::io;
 const FEW_ENTRIES: u64 = 32;
 
 pub(crate) enum Disk {
-    Files(Box<Engine>),
+    Files(Box<Engine<Files>>, Reserve),
     Memory(MemoryDisk),
 }
 
@@ -52,28 +53,28 @@ impl Batch for LogBatch {
 impl Disk {
     pub(super) fn mark(&self, group: u64, key: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Disk::Files(engine) => engine.get(group, key),
+            Disk::Files(engine, _) => engine.get(group, key),
             Disk::Memory(memory) => memory.mark(group, key),
         }
     }
 
     pub(super) fn first_index(&self, group: u64) -> Option<u64> {
         match self {
-            Disk::Files(engine) => engine.first_index(group),
+            Disk::Files(engine, _) => engine.first_index(group),
             Disk::Memory(memory) => memory.first_index(group),
         }
     }
 
     pub(super) fn last_index(&self, group: u64) -> Option<u64> {
         match self {
-            Disk::Files(engine) => engine.last_index(group),
+            Disk::Files(engine, _) => engine.last_index(group),
             Disk::Memory(memory) => memory.last_index(group),
         }
     }
 
     pub(super) fn entry(&self, group: u64, index: u64) -> Result<Option<Entry>, String> {
         match self {
-            Disk::Files(engine) => {
+            Disk::Files(engine, _) => {
                 let record = engine.get_entry::<Record>(group, index).map_err(|error| error.to_string())?;
                 Ok(record.and_then(|record| record.entry))
             }
@@ -84,7 +85,7 @@ impl Disk {
     /// Entries of `[start, end)`, at least one and then about `limit` bytes.
     pub(super) fn entries(&self, group: u64, start: u64, end: u64, limit: usize) -> io::Result<Vec<Entry>> {
         match self {
-            Disk::Files(engine) => {
+            Disk::Files(engine, _) => {
                 let mut records: Vec<Record> = Vec::new();
                 engine
                     .fetch_entries_to::<Record>(group, start, end, Some(limit), &mut records)
@@ -97,20 +98,20 @@ impl Disk {
 
     pub(super) fn groups(&self) -> Vec<u64> {
         match self {
-            Disk::Files(engine) => engine.raft_groups(),
+            Disk::Files(engine, _) => engine.raft_groups(),
             Disk::Memory(memory) => memory.groups(),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let Disk::Files(engine) = self else { return 0 };
+        let Disk::Files(engine, _) = self else { return 0 };
         let files = std::fs::read_dir(engine.path()).into_iter().flatten().flatten();
         files.filter_map(|file| file.metadata().ok()).map(|data| data.len()).sum()
     }
 
     /// Drops files that nobody needs; when the log is `large`, answers the groups that hold files back.
     pub(super) fn purge(&self, large: bool) -> Result<Vec<GroupId>, Error> {
-        let Disk::Files(engine) = self else { return Ok(Vec::new()) };
+        let Disk::Files(engine, _) = self else { return Ok(Vec::new()) };
         // Asked often, raft-engine copies the entries of a group that holds files back. So it is asked only
         // when the log is large, or when no group has more left than it would copy at once anyway.
         let left = |group: &u64| match (engine.first_index(*group), engine.last_index(*group)) {

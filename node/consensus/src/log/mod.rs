@@ -8,6 +8,7 @@
 mod disk;
 mod memory;
 mod record;
+mod reserve;
 mod stats;
 mod store;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use futures::future::BoxFuture;
 use openraft::storage::IOFlushed;
 use parking_lot::Mutex;
 use raft_engine::{Config, Engine, ReadableSize, RecoveryMode};
+use reserve::{Files, Reserve};
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -47,6 +49,8 @@ pub struct LogOptions {
     pub file_bytes: u64,
     /// Above this size of the log in bytes, [`Log::purge`] names the groups that hold old files back.
     pub checkpoint_above_bytes: u64,
+    /// Bytes of the disk that are kept for the log when something else has filled it.
+    pub reserve_bytes: u64,
     /// Bytes of entries that may wait for the writer before appends wait.
     pub queued_bytes: u32,
     /// Bytes of one write; more appends than this are not joined before an fsync.
@@ -62,6 +66,7 @@ impl Default for LogOptions {
         Self {
             file_bytes: 8 << 20,
             checkpoint_above_bytes: 64 << 20,
+            reserve_bytes: 16 << 20,
             queued_bytes: 64 << 20,
             write_bytes: 8 << 20,
             recent_bytes: 256 << 10,
@@ -168,8 +173,10 @@ impl Log {
             ..Config::default()
         };
         let damaged = |reason: String| Error::LogDamaged { path: dir.to_path_buf(), reason };
-        let engine = Engine::open(config).map_err(|error| damaged(error.to_string()))?;
-        let (log, receiver) = Self::on(Disk::Files(Box::new(engine)), options);
+        let reserve = Reserve::beside(dir, options.reserve_bytes);
+        let engine = Engine::open_with_file_system(config, Arc::new(Files(reserve.clone())));
+        let engine = engine.map_err(|error| damaged(error.to_string()))?;
+        let (log, receiver) = Self::on(Disk::Files(Box::new(engine), reserve), options);
         let thread =
             writer::spawn_thread(&log.shared, receiver).map_err(|error| damaged(error.to_string()))?;
         *log.shared.writer.lock() = Some(thread);
@@ -203,7 +210,7 @@ impl Log {
     /// Where groups on this log do work that may block.
     pub(crate) fn blocking(&self) -> Blocking {
         match self.shared.disk {
-            Disk::Files(_) => Blocking::Threads,
+            Disk::Files(..) => Blocking::Threads,
             Disk::Memory(_) => Blocking::Inline,
         }
     }

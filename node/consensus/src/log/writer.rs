@@ -102,7 +102,7 @@ fn conclude(shared: &Shared, joined: Vec<Operation>, result: &Result<(), String>
 
 /// One batch, one fsync. raft-engine panics when an fsync fails; that is an error here like any other.
 fn put_in_files(shared: &Shared, batch: &mut LogBatch, operations: &[Operation]) -> Result<(), String> {
-    let Disk::Files(engine) = &shared.disk else { return Err("the log is not in files".to_owned()) };
+    let Disk::Files(engine, reserve) = &shared.disk else { return Err("the log is not in files".to_owned()) };
     let entries = fill_all(batch, operations)?;
     if batch.is_empty() {
         return Ok(());
@@ -118,6 +118,7 @@ fn put_in_files(shared: &Shared, batch: &mut LogBatch, operations: &[Operation])
     match outcome {
         Ok(Ok(bytes)) => {
             watch.written(entries, bytes as u64);
+            reserve.refill();
             Ok(())
         }
         Ok(Err(error)) => Err(format!("writing the raft log: {error}")),

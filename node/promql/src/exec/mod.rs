@@ -33,6 +33,7 @@ mod window;
 
 pub use answer::{Answer, Point, RangeSeries, Series, Stats, Value};
 pub use leaf::Partial;
+pub use ranks::{quantile_of_buckets, quantile_of_histogram};
 
 use crate::ast::{BinaryOp, Span};
 use crate::budget::Budget;

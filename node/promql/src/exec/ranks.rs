@@ -42,6 +42,16 @@ fn make_monotonic(buckets: &mut [(f64, f64)]) -> Option<Forced> {
     forced
 }
 
+/// The quantile of cumulative counts by upper bound, the last of which is +Inf; NaN where there is none.
+pub fn quantile_of_buckets(q: f64, buckets: &mut [(f64, f64)]) -> f64 {
+    if buckets.is_empty() { f64::NAN } else { classic_quantile(q, buckets).0 }
+}
+
+/// The quantile of a native histogram.
+pub fn quantile_of_histogram(q: f64, h: &Histogram) -> f64 {
+    native_quantile(q, h, "", Span::default(), &mut Notes::default())
+}
+
 /// The quantile of cumulative counts by upper bound.
 pub(super) fn classic_quantile(q: f64, buckets: &mut [(f64, f64)]) -> (f64, Option<Forced>) {
     if q.is_nan() {

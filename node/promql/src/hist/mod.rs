@@ -4,12 +4,14 @@
 //! values in `(2^((i-1) * 2^-s), 2^(i * 2^-s)]`, mirrored for negative values.
 
 mod buckets;
+mod increase;
 mod reset;
 mod total;
 mod trim;
 
 pub(crate) use buckets::text;
 pub use buckets::{Bucket, all_buckets};
+pub use increase::HistogramIncrease;
 pub(crate) use reset::{is_reset, same};
 pub(crate) use total::{Incompatible, Outcome, Total};
 pub(crate) use trim::trim;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod query;
+mod report;
 mod write;
 
 use super::AppState;
@@ -23,10 +24,12 @@ pub fn routes(app: &AppState, peers: Option<Arc<NodeDoor>>) -> Router<AppState> 
     let write = v1::write_server::WriteServer::new(write::Write(app.clone()));
     let query = v1::query_server::QueryServer::new(query::Query(app.clone()));
     let admin = v1::admin_server::AdminServer::new(admin::Admin(app.clone()));
+    let report = v1::report_server::ReportServer::new(report::Report(app.clone()));
     let mut services = tonic::service::Routes::builder();
     services.add_service(write.max_decoding_message_size(WRITE_BYTES));
     services.add_service(query.max_decoding_message_size(QUESTION_BYTES));
     services.add_service(admin.max_decoding_message_size(QUESTION_BYTES));
+    services.add_service(report.max_decoding_message_size(QUESTION_BYTES));
     if let Some(door) = peers {
         services.add_service(Door::service(door));
     }

@@ -13,6 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 const CRASHES: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
+/// As long as the disk is full.
+const FULL_PAUSE: Duration = Duration::from_secs(2);
 /// How long a replica may take to end its work.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -166,6 +168,11 @@ impl State {
             && let Err(e) = live.group.shutdown().await
         {
             tracing::warn!(shard = %id, error = %e, "the raft group did not end in good order");
+        }
+        if self.start.setup.disk.check_writable().is_err() {
+            // no crash loop: it ends when there is room again
+            drop(me.send_after(FULL_PAUSE, move || Msg::Restart(id)));
+            return;
         }
         let now = Instant::now();
         self.crashes.push((now, id));

@@ -6,6 +6,7 @@
 //! bucket u32 | run u32 | 's' | first ref u32                               labels of series seen in this bucket
 //! bucket u32 | run u32 | 't' | block u32                                   timestamp columns
 //! 0 u32      | run u32 | 'o' | first ref u32                               open streams
+//! 0 u32      | run u32 | 'i' | first ref u32                               accounts of series with increases
 //! 0 u32      | 2^32-1  | 'h'                                               state of the shard
 //! ```
 //! The bucket's sign bit is flipped, so days before 1970 sort before it. A run's rows lie together and after those
@@ -21,6 +22,7 @@ pub(crate) const SERIES: u8 = b's';
 pub(crate) const COLUMNS: u8 = b't';
 pub(crate) const STATE: u8 = b'h';
 pub(crate) const OPEN: u8 = b'o';
+pub(crate) const ACCOUNTS: u8 = b'i';
 
 /// Number of the write that made a row: one a checkpoint or compaction. Rows of a run count only when the state
 /// row names the run.
@@ -120,6 +122,11 @@ pub(crate) fn open(r: RunId, first: SeriesRef) -> Vec<u8> {
     numbered(NO_DAY, OPEN, r, first.0)
 }
 
+/// The accounts of a checkpoint.
+pub(crate) fn accounts(r: RunId, first: SeriesRef) -> Vec<u8> {
+    numbered(NO_DAY, ACCOUNTS, r, first.0)
+}
+
 /// Bucket and run of a key.
 pub(crate) fn parse(key: &[u8]) -> Option<(Bucket, RunId)> {
     let bucket = u32::from_be_bytes(key.get(..4)?.try_into().ok()?) ^ 0x8000_0000;
@@ -153,6 +160,7 @@ mod tests {
         );
         assert_eq!(numbered(Bucket(-1), SERIES, 1, 9), [0x7f, 255, 255, 255, 0, 0, 0, 1, b's', 0, 0, 0, 9]);
         assert_eq!(open(5, SeriesRef(6)), [0, 0, 0, 0, 0, 0, 0, 5, b'o', 0, 0, 0, 6]);
+        assert_eq!(accounts(5, SeriesRef(6)), [0, 0, 0, 0, 0, 0, 0, 5, b'i', 0, 0, 0, 6]);
         assert_eq!(
             rollups(Bucket(1), 2, last, 4),
             [0x80, 0, 0, 1, 0, 0, 0, 2, b'r', 1, 2, 3, 4, 0, 0, 0, 7, 0, 0, 0, 4]

@@ -1,5 +1,6 @@
 //! Rows of a shard's column family and the database under them.
 
+pub(crate) mod accounts;
 pub(crate) mod columns;
 pub(crate) mod database;
 pub(crate) mod family;

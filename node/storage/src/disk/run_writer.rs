@@ -2,8 +2,8 @@
 
 use super::columns::Columns;
 use super::keys::{self, Place, RunId};
-use super::state::Run;
 use super::rollups;
+use super::state::Run;
 use super::superchunk::{Builder, NewChunk};
 use crate::Error;
 use crate::bucket::Bucket;

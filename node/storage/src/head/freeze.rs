@@ -1,7 +1,7 @@
 use super::chunk::{Chunk, Sealer};
 use super::late::LateSamples;
 use super::{Active, Head, Series};
-use crate::disk::open_streams;
+use crate::disk::{accounts, open_streams};
 use plimsoll_model::{SeriesRef, Timestamp};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub(crate) struct Frozen {
     pub(crate) late: HashMap<SeriesRef, LateSamples>,
     /// Rows of open streams: first ref and records.
     pub(crate) open: Vec<(SeriesRef, Vec<u8>)>,
+    /// Rows of accounts: first ref and records.
+    pub(crate) accounts: Vec<(SeriesRef, Vec<u8>)>,
     /// Series that became active in a bucket.
     pub(crate) fresh: Active,
     pub(crate) position: Option<Vec<u8>>,
@@ -36,6 +38,7 @@ impl Head {
         let mut frozen = Frozen {
             late: std::mem::take(&mut self.late),
             fresh: std::mem::take(&mut self.fresh),
+            accounts: accounts::rows(&self.increases),
             position: self.position.clone(),
             next_ref,
             expired_before: self.expired_before,

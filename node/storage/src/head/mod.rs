@@ -12,15 +12,18 @@ pub(crate) mod chunk;
 pub(crate) mod column;
 mod delete;
 mod freeze;
+mod increase;
 pub(crate) mod late;
 
 pub(crate) use append::Outcome;
 pub(crate) use freeze::Frozen;
+pub(crate) use increase::Counted;
 
 use crate::bucket::{Bucket, LastBucket};
 use crate::codec::open::Open;
 use crate::disk::state::Runs;
 use crate::disk::tombstones::Tombstones;
+use crate::increases::Accounts;
 use crate::index::RefMap;
 use chunk::{Chunk, OpenHistograms, Sealer};
 use late::LateSamples;
@@ -48,6 +51,8 @@ pub(crate) type Active = BTreeMap<Bucket, RoaringBitmap>;
 pub(crate) struct Head {
     pub(crate) series: RefMap<Series>,
     pub(crate) late: HashMap<SeriesRef, LateSamples>,
+    /// Totals of series whose senders do not add up.
+    pub(crate) increases: Accounts,
     pub(crate) active: Active,
     /// The part of `active` that no checkpoint has written.
     pub(crate) fresh: Active,
@@ -89,6 +94,7 @@ impl Default for Head {
         Self {
             series: RefMap::default(),
             late: HashMap::new(),
+            increases: Accounts::default(),
             active: Active::new(),
             fresh: Active::new(),
             undated: RoaringBitmap::new(),
@@ -163,6 +169,11 @@ impl Head {
         });
         for active in self.active.values() {
             gone -= active;
+        }
+        for r in gone.iter().map(SeriesRef) {
+            self.series.remove(r);
+            self.late.remove(&r);
+            self.increases.remove(r);
         }
         self.forget(&gone);
         if self.runs.keys().next().is_some_and(|b| *b < first) {

@@ -1,10 +1,10 @@
 use super::assemble::{Assembler, Part};
 use super::{DiskReader, Selection};
+use crate::Error;
 use crate::bucket::Bucket;
 use crate::codec::Scratch;
 use crate::disk::state::Run;
 use crate::rollup::{Fold, Folded, Hours};
-use crate::Error;
 use plimsoll_model::{FloatColumn, Samples, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -101,11 +101,7 @@ impl Selection {
 }
 
 /// Samples of days that were read as such, and days that were rolled up, in the order of time.
-fn join<'d>(
-    raw: &FloatColumn,
-    days: impl Iterator<Item = (Bucket, &'d Folded)>,
-    fold: Fold,
-) -> Folded {
+fn join<'d>(raw: &FloatColumn, days: impl Iterator<Item = (Bucket, &'d Folded)>, fold: Fold) -> Folded {
     let mut out = Folded::default();
     let mut from = 0;
     let mut put_raw = |until: Option<Timestamp>, out: &mut Folded| {

@@ -1,7 +1,7 @@
 use super::Shard;
 use crate::Error;
-use crate::head::{Head, Outcome};
-use plimsoll_model::{Batch, BatchError, SeriesRef, Target, varint};
+use crate::head::{Counted, Head, Outcome};
+use plimsoll_model::{Batch, BatchError, Increase, Interval, SeriesRef, Target, varint};
 use std::sync::Arc;
 
 /// Samples whose series are brought into the processor's cache together.
@@ -22,6 +22,10 @@ pub struct Applied {
     pub replaced: u32,
     /// Samples older than what has expired; they were not stored.
     pub expired: u32,
+    /// Data points with increases whose interval overlaps one that was counted; nothing of them was.
+    pub overlapping: u32,
+    /// Data points with increases older than the intervals that are remembered; nothing of them was counted.
+    pub late: u32,
     /// The batch is malformed: what stands before the damage was applied, the same on every replica.
     pub malformed: bool,
 }
@@ -32,9 +36,11 @@ pub struct Applied {
 pub struct AppliedError;
 
 impl Applied {
-    /// Appends the bytes of this answer: flags, four counts, then refs and unknown refs as zigzag distances.
+    /// Appends the bytes of this answer: flags (1 malformed, 2 with refused points), four counts, then refs and unknown
+    /// refs as zigzag distances, then overlapping and late points where there are any.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(u8::from(self.malformed));
+        let refused = self.overlapping + self.late > 0;
+        out.push(u8::from(self.malformed) | u8::from(refused) << 1);
         for n in [self.stored, self.duplicates, self.replaced, self.expired] {
             varint::put(out, u64::from(n));
         }
@@ -46,6 +52,10 @@ impl Applied {
                 last = i64::from(r.0);
             }
         }
+        if refused {
+            varint::put(out, u64::from(self.overlapping));
+            varint::put(out, u64::from(self.late));
+        }
     }
 
     /// Takes an answer off the front of `input`.
@@ -54,7 +64,8 @@ impl Applied {
     }
 
     fn take(input: &mut &[u8]) -> Option<Self> {
-        let malformed = varint::take_bytes(input, 1)?[0] != 0;
+        let flags = varint::take_bytes(input, 1)?[0];
+        let malformed = flags & 1 == 1;
         let mut count = || u32::try_from(varint::take(input)?).ok();
         let (stored, duplicates, replaced, expired) = (count()?, count()?, count()?, count()?);
         let mut refs = || {
@@ -66,7 +77,10 @@ impl Applied {
             }
             Some(out)
         };
-        Some(Self { refs: refs()?, unknown: refs()?, stored, duplicates, replaced, expired, malformed })
+        let (refs, unknown) = (refs()?, refs()?);
+        let mut count = || u32::try_from(varint::take(input)?).ok();
+        let (overlapping, late) = if flags & 2 == 2 { (count()?, count()?) } else { (0, 0) };
+        Some(Self { refs, unknown, stored, duplicates, replaced, expired, overlapping, late, malformed })
     }
 
     fn count(&mut self, r: SeriesRef, outcome: Outcome) {
@@ -175,7 +189,30 @@ fn append(head: &mut Head, batch: &Batch<'_>, applied: &mut Applied) -> Result<(
         let r = resolve(applied, target)?;
         applied.count(r, head.histogram(r, at, Arc::new(h)));
     }
+    for point in batch.points() {
+        let point = point?;
+        let member = |(target, increase)| Ok((resolve(applied, target)?, increase));
+        let members = point.members.into_iter().map(member).collect::<Result<Vec<_>, BatchError>>()?;
+        add_point(head, point.interval, &members, applied);
+    }
     Ok(())
+}
+
+/// A point counts as a whole: while the shard does not know one of its series, nothing of it is counted.
+fn add_point(head: &mut Head, interval: Interval, members: &[(SeriesRef, Increase)], applied: &mut Applied) {
+    let unknown = members.iter().map(|(r, _)| *r).filter(|r| head.series.get(*r).is_none());
+    let known = applied.unknown.len();
+    applied.unknown.extend(unknown);
+    if applied.unknown.len() > known {
+        return;
+    }
+    match head.increase(interval, members, |r, outcome| applied.count(r, outcome)) {
+        Counted::Added => {}
+        Counted::Repeated => applied.duplicates += members.len() as u32,
+        Counted::Overlapping => applied.overlapping += 1,
+        Counted::Late => applied.late += 1,
+        Counted::Expired => applied.expired += members.len() as u32,
+    }
 }
 
 #[cfg(test)]
@@ -192,11 +229,18 @@ mod tests {
             replaced: 2,
             expired: 4,
             malformed: true,
+            ..Applied::default()
         };
         let mut bytes = Vec::new();
         a.encode(&mut bytes);
         assert_eq!(bytes, [1, 0xac, 2, 1, 2, 4, 2, 10, 3, 1, 0xfe, 0xff, 0xff, 0xff, 0x1f]);
-        assert_eq!(Applied::decode(&mut &bytes[..]), Ok(a));
+        assert_eq!(Applied::decode(&mut &bytes[..]).as_ref(), Ok(&a));
+        let refused = Applied { overlapping: 7, late: 200, ..a };
+        let mut longer = Vec::new();
+        refused.encode(&mut longer);
+        assert_eq!(longer[..1], [3]);
+        assert_eq!(longer[bytes.len()..], [7, 0xc8, 1]);
+        assert_eq!(Applied::decode(&mut &longer[..]), Ok(refused));
         for n in 0..bytes.len() {
             assert_eq!(Applied::decode(&mut &bytes[..n]), Err(AppliedError));
         }

@@ -3,9 +3,9 @@ use crate::Error;
 use crate::bucket::Bucket;
 use crate::disk::family::Family;
 use crate::disk::keys::{self, Place};
-use crate::disk::open_streams;
 use crate::disk::run_writer::{Piece, RunWriter, Sink, put_series};
 use crate::disk::state::State;
+use crate::disk::{accounts, open_streams};
 use crate::head::Frozen;
 use crate::head::chunk::{Chunk, Sealer};
 use plimsoll_model::{SeriesRef, Timestamp};
@@ -117,9 +117,12 @@ impl Shard {
             done.bytes += written.bytes;
             next.runs.entry(bucket).or_default().push(written);
         }
-        next.open_run = (!frozen.open.is_empty()).then_some(run);
+        next.open_run = (!frozen.open.is_empty() || !frozen.accounts.is_empty()).then_some(run);
         for (first, records) in &frozen.open {
             sink.put(&keys::open(run, *first), &open_streams::seal(records))?;
+        }
+        for (first, records) in &frozen.accounts {
+            sink.put(&keys::accounts(run, *first), &accounts::seal(records))?;
         }
         sink.send()?;
         self.publish(durable, next, true)?;

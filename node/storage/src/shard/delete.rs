@@ -233,7 +233,8 @@ mod tests {
         let mut bytes = Vec::new();
         deletion.encode(&mut bytes);
         let golden = [
-            0xac, 2, 1, 4, 1, 2, 0, 1, b'a', 2, b'b', b'c', 3, 1, b'd', 0, // number, range, one selector of two
+            0xac, 2, 1, 4, 1, 2, 0, 1, b'a', 2, b'b', b'c', 3, 1, b'd',
+            0, // number, range, one selector of two
             1, 0, // and not one without any
         ];
         assert_eq!(bytes, golden);

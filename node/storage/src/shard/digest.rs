@@ -10,7 +10,8 @@ const BATCH_SERIES: usize = 256;
 /// What a shard answers in a range of time, in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
-    /// Hash of the labels and samples of all series, floats by their bits. Does not depend on how they are stored.
+    /// Hash of the labels and samples of all series, floats by their bits, and of what was counted of increases. Does not
+    /// depend on how they are stored.
     pub hash: u64,
     /// Series with a sample in the range.
     pub series: u64,
@@ -31,12 +32,12 @@ impl Shard {
 
     /// As [`Self::digest`], with the position that it covers and what went into it.
     pub fn digest_at(self: &Arc<Self>, range: TimeRange) -> Result<Digest, Error> {
-        let (selection, position) = {
+        let (selection, position, accounts) = {
             // No command is half applied while the selection and the position are taken.
             let _writer = self.writer.lock();
-            (self.select(&[], range)?, self.position())
+            (self.select(&[], range)?, self.position(), self.head.read().increases.digest())
         };
-        let mut digest = Digest { position, ..Digest::default() };
+        let mut digest = Digest { position, hash: accounts, ..Digest::default() };
         let mut samples = Vec::new();
         for start in (0..selection.len()).step_by(BATCH_SERIES) {
             let which = start..(start + BATCH_SERIES).min(selection.len());

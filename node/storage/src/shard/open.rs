@@ -6,7 +6,8 @@ use crate::disk::family::Family;
 use crate::disk::series::SeriesRow;
 use crate::disk::state::{self, State};
 use crate::disk::tombstones::Tombstones;
-use crate::disk::{Flaw, keys, open_streams};
+use crate::disk::{Flaw, accounts, keys, open_streams};
+
 use crate::head::Head;
 use crate::index::Index;
 use parking_lot::{Mutex, RwLock};
@@ -67,6 +68,7 @@ impl Shard {
         index.set_next_ref(state.next_ref);
         if let Some(run) = state.open_run {
             self.load_open(run, &mut head)?;
+            self.load_accounts(run, &mut head)?;
         }
         head.runs = Arc::new(state.runs.clone());
         head.position = state.position.clone();
@@ -105,6 +107,15 @@ impl Shard {
             match open_streams::parse(value) {
                 Ok(streams) => streams.into_iter().for_each(|(r, open)| head.restore_open(r, open)),
                 Err(_) => self.damage.missed(key.to_vec()),
+            }
+        })
+    }
+
+    fn load_accounts(&self, run: u32, head: &mut Head) -> Result<(), Error> {
+        let Head { series, increases, .. } = head;
+        self.for_each_row(keys::kind(keys::NO_DAY, run, keys::ACCOUNTS), |key, value| {
+            if accounts::restore(value, increases, |r| series.get(r).is_some()).is_err() {
+                self.damage.missed(key.to_vec());
             }
         })
     }

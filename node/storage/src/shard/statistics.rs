@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering;
 pub struct Statistics {
     /// Series with unexpired samples.
     pub series: u64,
+    /// Series whose increases are added up here.
+    pub increasing: u64,
     /// Label pairs.
     pub label_pairs: u64,
     /// Label names.
@@ -104,6 +106,7 @@ impl Shard {
                 widen(run.range.start, run.range.end);
             }
             out.counters = head.counters;
+            out.increasing = head.increases.len() as u64;
             out.expired_before = (head.expired_before > Timestamp::MIN).then_some(head.expired_before);
         }
         out.range = (range.start <= range.end).then_some(range);

@@ -58,7 +58,11 @@ fn the_same_labels_and_timestamps_may_be_written_anew() {
     let bad = labels("bad", "a");
     let r = apply(&place.shard, 1, &floats(&bad, &samples(NOON, 300))).refs[0];
     delete(&place.shard, 2, &deletion(1, "bad", TimeRange::ALL));
-    assert_eq!(apply(&place.shard, 3, &known(r, &[(NOON, 1.0)])).unknown, [r], "the ref went with the series");
+    assert_eq!(
+        apply(&place.shard, 3, &known(r, &[(NOON, 1.0)])).unknown,
+        [r],
+        "the ref went with the series"
+    );
     let new = apply(&place.shard, 4, &floats(&bad, &samples(NOON + 15_000, 5)));
     assert_eq!((new.refs[0], new.stored), (SeriesRef(r.0 + 1), 5));
     for _ in 0..3 {
@@ -123,11 +127,15 @@ fn replicas_are_equal_whenever_they_wrote_their_checkpoints_and_merges() {
         let mut place = Place::new();
         let mut seen = Vec::new();
         for (position, day) in (1..).step_by(10).zip(0..3i64) {
-            for (i, (name, host)) in
-                [("bad", "a"), ("good", "a"), ("bad", "b")].into_iter().enumerate().map(|(i, s)| (i as u64, s))
+            for (i, (name, host)) in [("bad", "a"), ("good", "a"), ("bad", "b")]
+                .into_iter()
+                .enumerate()
+                .map(|(i, s)| (i as u64, s))
             {
                 let from = NOON + day * DAY + i as i64;
-                seen.push(apply(&place.shard, position + i, &floats(&labels(name, host), &samples(from, 400))).refs);
+                seen.push(
+                    apply(&place.shard, position + i, &floats(&labels(name, host), &samples(from, 400))).refs,
+                );
                 if busy {
                     place.shard.checkpoint().expect("a checkpoint");
                 }

@@ -3,6 +3,7 @@
 mod backup;
 mod damage;
 mod delete;
+mod increases;
 mod journeys;
 mod model;
 mod rollups;

@@ -1,8 +1,8 @@
 //! A shard against a plain map, over random operations, with a crash between any two writes.
 
 use super::*;
-use crate::{Deletion, Error};
 use crate::disk::database::FaultHook;
+use crate::{Deletion, Error};
 use plimsoll_model::{Histogram, MatchOp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

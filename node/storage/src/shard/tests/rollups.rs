@@ -14,11 +14,17 @@ fn by_hour(samples: &Samples, fold: Fold) -> BTreeMap<i64, f64> {
     let mut hours: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
     for (at, v) in samples.floats.timestamps.iter().zip(&samples.floats.values) {
         if !plimsoll_model::is_stale(*v) {
-            hours.entry(at.div_euclid(HOUR) * HOUR + if at % HOUR == 0 { 0 } else { HOUR }).or_default().push(*v);
+            hours
+                .entry(at.div_euclid(HOUR) * HOUR + if at % HOUR == 0 { 0 } else { HOUR })
+                .or_default()
+                .push(*v);
         }
     }
     let pick = |values: &[f64], better: fn(f64, f64) -> bool| {
-        values.iter().copied().fold(f64::NAN, |best, v| if better(v, best) || best.is_nan() { v } else { best })
+        values
+            .iter()
+            .copied()
+            .fold(f64::NAN, |best, v| if better(v, best) || best.is_nan() { v } else { best })
     };
     let tell = |values: Vec<f64>| match fold {
         Fold::Min => pick(&values, |a, b| a < b),
