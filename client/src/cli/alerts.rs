@@ -125,7 +125,7 @@ async fn silence(
 ) -> Outcome {
     let read = |text: &String| {
         let m = plimsoll_rules::notify::parse_matcher(text).map_err(Problem::usage)?;
-        let op = m.symbol();
+        let op = m.op.symbol();
         let (is_regex, is_equal) = (op.contains('~'), !op.starts_with('!'));
         Ok::<_, Problem>(SilenceMatcher { name: m.name, value: m.value, is_regex, is_equal })
     };
