@@ -42,6 +42,7 @@ mod registry;
 mod report;
 mod retention;
 mod retry;
+mod rules;
 mod scrape;
 mod spill;
 mod status;
@@ -82,6 +83,7 @@ pub use registry::{
 pub use report::{ComparedPeriod, LoopPerformance, Report, ReportOptions, ReportTable, TokenUsage};
 pub use retention::{DeletionJob, Retention, RetentionEffect, RetentionRule, WouldDelete};
 pub use retry::{Backoff, parse_retry_after};
+pub use rules::{ActiveAlert, RuleGroup, RuleState, Silence, SilenceMatcher, SilenceStatus};
 pub use scrape::{ScrapeApplied, ScrapeDocument, ScrapeTarget};
 pub use spill::{Spill, SpillError, SpillTotals};
 pub use status::{

@@ -120,6 +120,15 @@ impl Http {
         finish(request.send(body)?)
     }
 
+    /// `PUT path` with any body.
+    pub fn put(&self, path: &str, body: &[u8]) -> Result<Answer, Broken> {
+        let mut request = self.agent.put(format!("{}{path}", self.base));
+        if let Some((name, value)) = self.credentials() {
+            request = request.header(name, value);
+        }
+        finish(request.send(body)?)
+    }
+
     /// `DELETE path`.
     pub fn delete(&self, path: &str) -> Result<Answer, Broken> {
         let mut request = self.agent.delete(format!("{}{path}", self.base));

@@ -18,5 +18,6 @@ pub mod page;
 pub mod peers;
 pub mod plimsoll;
 pub mod process;
+pub mod receivers;
 pub mod remote_write;
 pub mod wait;

@@ -70,6 +70,20 @@ pub fn node_exporter() -> Peer {
     })
 }
 
+/// Alertmanager, alone, that tells nobody.
+pub fn alertmanager() -> Peer {
+    let folder = folder("alertmanager");
+    let file = folder.path().join("alertmanager.yml");
+    fs::write(&file, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+        .expect("a file in a temporary folder");
+    start("prometheus-alertmanager", "/-/ready", folder, |command, address, data| {
+        command.arg(format!("--web.listen-address={address}"));
+        command.arg(format!("--config.file={}", file.display()));
+        command.arg(format!("--storage.path={}", data.display()));
+        command.arg("--cluster.listen-address=");
+    })
+}
+
 /// VictoriaMetrics, answering about the newest samples too, and always from its data and not from a cache of answers.
 pub fn victoria_metrics() -> Peer {
     start("victoria-metrics", "/health", folder("victoria-metrics"), |command, address, data| {

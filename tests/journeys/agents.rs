@@ -56,8 +56,11 @@ fn gemini(http: &Http, at: i64, values: [f64; 4]) {
     assert_eq!(answer.status / 100, 2, "{}", answer.text());
 }
 
-/// Tokens and cost of each source and kind in the last 29 days.
-fn books(http: &Http) -> Option<BTreeMap<(String, String), (f64, f64, String)>> {
+/// Tokens, their cost and its text, by source and kind.
+type Books = BTreeMap<(String, String), (f64, f64, String)>;
+
+/// Those of the last 29 days.
+fn books(http: &Http) -> Option<Books> {
     let parameters = [
         ("start", seconds(now_ms() - 29 * 86_400_000)),
         ("end", seconds(now_ms() + 1000)),

@@ -13,7 +13,7 @@
 //! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
 //! command line.
 //! and what comes of them. [`cluster`]: several nodes as one. [`cli`], [`cluster_cli`], [`demo`] and [`settings`]: the
-//! command line. [`retention`]: what goes and what stays.
+//! command line. [`retention`]: what goes and what stays. [`rules`]: alerts, from a rule to those who are told.
 
 mod access;
 mod agents;
@@ -37,5 +37,6 @@ mod otlp_ledger;
 mod prometheus;
 mod reports;
 mod retention;
+mod rules;
 mod scrape;
 mod settings;

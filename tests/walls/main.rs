@@ -15,14 +15,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-storage", &["plimsoll-model"]),
     ("plimsoll-dashboards", &[]),
     ("plimsoll-promql", &["plimsoll-model"]),
+    ("plimsoll-rules", &["plimsoll-model", "plimsoll-promql"]),
     ("plimsoll-consensus", &["plimsoll-model"]),
     // Reports count native histograms with the engine's arithmetic.
     ("plimsoll-analytics", &["plimsoll-model", "plimsoll-promql"]),
     ("plimsoll-agents", &["plimsoll-model"]),
     ("plimsoll-ownership", &["plimsoll-model", "plimsoll-consensus"]),
     ("plimsoll-scrape", &["plimsoll-model", "plimsoll-proto"]),
-    // The settings are for its command line alone (`config check`), which is a feature that the library does without.
-    ("plimsoll-client", &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config", "plimsoll-scrape"]),
+    // The settings and the rules are for its command line alone (`config check`, `rules test`), which is a feature that the library does without.
+    (
+        "plimsoll-client",
+        &["plimsoll-model", "plimsoll-proto", "plimsoll-cluster-config", "plimsoll-scrape", "plimsoll-rules"],
+    ),
     (
         "plimsoll-node",
         &[
@@ -31,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-cluster-config",
             "plimsoll-storage",
             "plimsoll-promql",
+            "plimsoll-rules",
             "plimsoll-ownership",
             "plimsoll-consensus",
             "plimsoll-scrape",

@@ -161,7 +161,8 @@ async fn watches(global: &Global) -> Outcome {
     for w in global.client()?.anomalies(None, false).await?.watches {
         let every = show_duration(Duration::from_secs(w.interval_s.into()));
         let (state, floor) = (if w.off { "off" } else { "on" }, w.floor.to_string());
-        let row = [&w.name, &every, &w.season, &w.sensitivity, &floor, state, &w.expr].map(Cell::text);
+        let row =
+            [w.name.as_str(), &every, &w.season, &w.sensitivity, &floor, state, &w.expr].map(Cell::text);
         l.push(row.to_vec(), json!(w));
     }
     l.print(global.output)?;

@@ -7,6 +7,7 @@
 //! terminal; label text is hostile until it is escaped (`escape`); an error names the next step (`report`).
 
 mod agents;
+mod alerts;
 mod anomalies;
 mod budget;
 mod cardinality;
@@ -32,6 +33,7 @@ mod query;
 mod range;
 mod report;
 mod retention;
+mod rules;
 mod scrape;
 mod screen;
 mod series;
@@ -128,6 +130,12 @@ pub enum Command {
     /// Tell what agents did, used and cost, and whether all is well.
     #[command(subcommand)]
     Report(report::Report),
+    /// Rules: what is evaluated, checked, tested.
+    #[command(subcommand)]
+    Rules(rules::Rules),
+    /// Alerts that fire, silences, and where alerts go.
+    #[command(subcommand)]
+    Alerts(alerts::Alerts),
     /// Find what is not as one would expect, and choose what is watched.
     #[command(subcommand)]
     Anomalies(anomalies::Anomalies),
@@ -185,6 +193,8 @@ pub async fn run(command: Command, global: &Global) -> ExitCode {
         Command::Status(c) => c.run(global).await,
         Command::Cluster(c) => c.run(global).await,
         Command::Report(c) => c.run(global).await,
+        Command::Rules(c) => c.run(global).await,
+        Command::Alerts(c) => c.run(global).await,
         Command::Anomalies(c) => c.run(global).await,
         Command::Forecast(c) => c.run(global).await,
         Command::Token(c) => c.run(global).await,

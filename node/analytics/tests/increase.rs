@@ -37,7 +37,8 @@ fn total(samples: &[(i64, f64)], from: i64, to: i64) -> f64 {
 
 #[test]
 fn steps_are_counted_from_the_last_sample_at_or_before_the_period() {
-    let cases: &[(&str, &[(i64, f64)], f64)] = &[
+    type Case<'a> = (&'a str, &'a [(i64, f64)], f64);
+    let cases: &[Case<'_>] = &[
         ("a sample at the edge is the base", &[(1000, 5.0), (1500, 7.0), (2000, 9.0), (2001, 100.0)], 4.0),
         ("a sample before the edge is the base", &[(900, 5.0), (1500, 7.0)], 2.0),
         ("a series begins at nothing", &[(1500, 7.0), (1600, 9.0)], 9.0),
@@ -127,8 +128,7 @@ fn native_histograms_are_counted_by_the_same_rule() {
     }
     let groups = increase(&source, &ask(from, from + 3 * DAY), &Budget::default()).expect("an answer");
     let figures = |g: &Group| g.histogram.histogram().map(|h| (h.count, h.sum));
-    let found: Vec<(&str, Option<(f64, f64)>, u64)> =
-        groups.iter().map(|g| (g.key[0].as_str(), figures(g), g.resets)).collect();
+    let found: Vec<_> = groups.iter().map(|g| (g.key[0].as_str(), figures(g), g.resets)).collect();
     let wanted =
         [("away", Some((2.0, 3.0)), 0), ("new", Some((7.0, 11.0)), 0), ("seen", Some((7.0, 11.0)), 1)];
     assert_eq!(found, wanted);

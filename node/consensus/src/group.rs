@@ -333,20 +333,6 @@ impl Group {
         self.inner.raft.metrics().borrow_watched().state == ServerState::Leader
     }
 
-    /// Whether this node leads and has heard from a majority within its lease, so that nobody else does.
-    pub fn leads_by_lease(&self) -> bool {
-        let metrics = self.inner.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let lease = Duration::from_millis(self.inner.options.election_max_ms);
-        let alone = metrics.membership_config.membership().voter_ids().count() == 1;
-        metrics.state == ServerState::Leader
-            && (alone
-                || metrics
-                    .last_quorum_acked
-                    .as_ref()
-                    .is_some_and(|acked| openraft::Instant::elapsed(&**acked) < lease))
-    }
-
     /// Waits until a leader is known.
     pub fn wait_leader(&self, limit: Duration) -> BoxFuture<'_, Result<NodeId, Error>> {
         Box::pin(async move {

@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
-        let cases: [(&dyn Fn(&mut Dashboard), &str); 10] = [
+        type Case<'a> = (&'a dyn Fn(&mut Dashboard), &'a str);
+        let cases: [Case<'_>; 10] = [
             (&|d| d.id = "A b".to_owned(), "id \"A b\""),
             (&|d| d.title = " ".to_owned(), "needs a title"),
             (&|d| d.panels[0].at.w = 30, "panel 1 (\"up\"): its place"),

@@ -35,12 +35,11 @@ pub use exec::{Answer, Partial, Point, RangeSeries, Series, Stats, Value, execut
 pub use exec::{quantile_of_buckets, quantile_of_histogram};
 pub use format::{format_duration, format_float, format_plain};
 pub use functions::{FUNCTIONS, Function, function};
-pub use hist::{Bucket, all_buckets};
-pub use hist::{HistogramIncrease, histogram_was_reset};
+pub use hist::{Bucket, HistogramIncrease, all_buckets, histogram_was_reset};
 pub use json::expr_json;
 pub use notes::{Note, Notes, Severity};
 pub use parse::{MAX_DEPTH, MAX_LENGTH, ParseOptions, parse, parse_selector};
-pub use plan::{Grid, Grouping, Options, Plan};
+pub use plan::{Grid, Grouping, Options, Plan, Rollups};
 pub use regex::{CompiledMatcher, Finder, Pattern};
 pub use series::{Described, SeriesDescription, parse_duration, parse_series};
-pub use source::{Selection, Source, StartTimes};
+pub use source::{Fold, Selection, Source, StartTimes};

@@ -21,6 +21,23 @@ pub struct StartTimes {
     pub histograms: Vec<Timestamp>,
 }
 
+/// What is asked of the samples of an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// The smallest value.
+    Min,
+    /// The largest value.
+    Max,
+    /// The sum.
+    Sum,
+    /// How many there are.
+    Count,
+    /// The oldest.
+    First,
+    /// The newest.
+    Last,
+}
+
 /// Selected series, numbered from 0.
 pub trait Selection: Send + Sync {
     /// How many there are.
@@ -37,6 +54,19 @@ pub trait Selection: Send + Sync {
     /// Decoded samples of the series in `which`, in order, restricted to the range of the selection; stale markers
     /// are kept. One entry a series is pushed to `out`, empty where there is no sample.
     fn read(&self, which: Range<usize>, out: &mut Vec<Samples>) -> Result<(), SourceError>;
+
+    /// As [`Selection::read`], but one sample an hour in which there are any: the time of the end of the hour, and what
+    /// `fold` says of its samples. Hours are open at their start and closed at their end; stale markers count as nothing;
+    /// hours that reach out of the range of the selection may be told too. `false` where the storage cannot tell.
+    fn read_folded(
+        &self,
+        which: Range<usize>,
+        fold: Fold,
+        out: &mut Vec<Samples>,
+    ) -> Result<bool, SourceError> {
+        let _ = (which, fold, out);
+        Ok(false)
+    }
 
     /// Start timestamps of a series, where the storage keeps them.
     fn start_times(&self, series: usize) -> Option<StartTimes> {

@@ -100,6 +100,26 @@ pub fn parse(text: &str) -> Result<Vec<Group>, Error> {
     groups(file.groups.unwrap_or_default())
 }
 
+/// The text of one group of a file, as it stands there: from its `- name:` to the next one's.
+pub fn part(text: &str, name: &str) -> Option<String> {
+    let file: RawFile = read_yaml(text).ok()?;
+    let starts: Vec<(String, usize)> =
+        file.groups?.iter().map(|g| (g.name.value.clone(), g.name.referenced.line() as usize)).collect();
+    let lines: Vec<&str> = text.lines().collect();
+    // the entry of a group begins with the dash before its first key
+    let head = |line: usize| {
+        let found =
+            (0..line).rev().find(|at| lines.get(*at).is_some_and(|l| l.trim_start().starts_with("- ")));
+        found.unwrap_or(0)
+    };
+    let at = starts.iter().position(|(n, _)| n == name)?;
+    let from = head(starts[at].1);
+    let to = starts.get(at + 1).map_or(lines.len(), |(_, line)| head(*line));
+    let part = format!("groups:\n{}\n", lines.get(from..to)?.join("\n"));
+    // what cannot be cut out, as a file on one line, is told by the caller
+    parse_group(&part).ok().filter(|g| g.name == name).map(|_| part)
+}
+
 /// One group by itself, or a file of one group: what is put by the API.
 pub fn parse_group(text: &str) -> Result<Group, Error> {
     let alone: Result<RawGroup, Error> = read_yaml(text);

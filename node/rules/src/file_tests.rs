@@ -120,3 +120,17 @@ fn one_group_is_taken_by_itself_or_as_a_file() {
     assert!(parse_group("groups: [{name: a}, {name: b}]").is_err());
     assert!(parse_group("groups: []").is_err());
 }
+
+#[test]
+fn a_group_can_be_cut_out_of_its_file() {
+    let part = part(GOOD, "loops").expect("it is there");
+    assert_eq!(
+        parse_group(&part),
+        parse(GOOD).map(|mut groups| groups.remove(0)).map(|mut g| {
+            g.rules.iter_mut().for_each(|r| r.line -= 1);
+            g
+        })
+    );
+    assert_eq!(super::part(GOOD, "empty").as_deref(), Some("groups:\n  - name: empty\n"));
+    assert_eq!(super::part(GOOD, "none"), None);
+}

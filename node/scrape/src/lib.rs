@@ -6,6 +6,7 @@
 //! target     a job and its groups, relabelled -> targets
 //! schedule   a target's own moments           -> when it is scraped
 //! negotiate  Accept and Content-Type          -> which decoder
+//! meaning    a line of a body                 -> labels
 //! series     a body of a target               -> samples, stale markers, what changed
 //! ```
 //!
@@ -15,6 +16,7 @@
 mod config;
 mod discover;
 mod labels;
+mod meaning;
 mod negotiate;
 mod relabel;
 mod report;
@@ -28,9 +30,10 @@ pub use config::{
 };
 pub use discover::{Group, groups_from_json, groups_from_yaml};
 pub use labels::LabelSet;
+pub use meaning::Rules;
 pub use negotiate::{Form, Protocol, accept_header, choose};
 pub use relabel::{Action, Rule, relabel};
 pub use report::{Figures, is_report, report};
 pub use schedule::Schedule;
-pub use series::{Failure, Meta, Rules, Sample, Scraped, Series, Value};
+pub use series::{Failure, Meta, Sample, Scraped, Series, Value};
 pub use target::{Dropped, Found, Target, targets};

@@ -86,11 +86,10 @@ pub struct Rule {
 /// The regex is made of the pattern, so the pattern tells all.
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
-        let parts = |rule: &Self| {
-            let Self { action, sources, separator, pattern, target, replacement, modulus, .. } = rule.clone();
-            (action, sources, separator, pattern, target, replacement, modulus)
-        };
-        parts(self) == parts(other)
+        (self.action, &self.sources, &self.separator, &self.pattern)
+            == (other.action, &other.sources, &other.separator, &other.pattern)
+            && (&self.target, &self.replacement, self.modulus)
+                == (&other.target, &other.replacement, other.modulus)
     }
 }
 

@@ -3,9 +3,9 @@
 //! Invariant: a line whose bytes were seen before costs a hash and a comparison; its labels are read and relabelled
 //! once. A stale marker is written only for a series that no other line of the same scrape stands for.
 
-use crate::relabel::{Rule, relabel};
-use crate::{LabelSet, negotiate::Form};
-use plimsoll_model::{Histogram, Labels, METRIC_NAME, Timestamp, stale_nan};
+use crate::meaning::Rules;
+use crate::negotiate::Form;
+use plimsoll_model::{Histogram, Labels, Timestamp, stale_nan};
 use plimsoll_proto::ingest::{self, Limits, Metadata, MetricType, RawLabels, Refusal, Sink, TextDialect};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -18,21 +18,6 @@ const KEPT_ROUNDS: u32 = 3;
 /// Metrics of a target whose metadata is kept.
 const METADATA: usize = 5000;
 const NOWHERE: u32 = u32::MAX;
-
-/// What is done with what a target sends.
-#[derive(Clone)]
-pub struct Rules<'a> {
-    /// Labels of the target.
-    pub target: &'a Labels,
-    /// Its job.
-    pub job: &'a crate::Job,
-    /// Caps of the node.
-    pub limits: &'a Limits,
-    /// Secret of the hash of lines.
-    pub seed: u64,
-    /// Told of each metric that a target describes anew; targets that say the same share what it answers.
-    pub intern: &'a (dyn Fn(Meta) -> Arc<Meta> + Sync),
-}
 
 /// A sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,7 +109,7 @@ struct Entry {
 impl Series {
     /// Takes over what another node, or this one before a restart, has scraped last.
     pub fn inherit(&mut self, series: Vec<Labels>) {
-        self.inherited = series;
+        self.inherited.extend(series);
     }
 
     /// Forgets what lines mean, because the rules have changed; the series are ended unless they come again.
@@ -135,14 +120,15 @@ impl Series {
         self.free.clear();
     }
 
-    /// Takes a body. After a failure nothing of it is to be written but [`Series::end`].
+    /// Takes a body. After a failure nothing of it is to be written but [`Series::end`]; what was counted so far comes
+    /// with it.
     pub fn take(
         &mut self,
         body: &[u8],
         form: Form,
         at: Timestamp,
         rules: &Rules<'_>,
-    ) -> Result<Scraped, Failure> {
+    ) -> Result<Scraped, (Failure, Scraped)> {
         self.round = self.round.wrapping_add(1);
         let mut reader = Reader {
             rules,
@@ -167,19 +153,21 @@ impl Series {
                 ingest::exposition_proto(body, NO_TIME, classic, &limits, rules.seed, &mut reader)
             }
         };
-        let Reader { failure, out, meta_at, .. } = reader;
+        let Reader { failure, mut out, meta_at, .. } = reader;
         self.meta.truncate(meta_at);
-        let decoded = decoded.map_err(|e| Failure::Malformed(e.to_string()))?;
-        if let Some(failure) = failure {
-            return Err(failure);
+        let cut = form == Form::OpenMetrics && !body.trim_ascii_end().ends_with(b"# EOF");
+        let failure = match decoded {
+            Err(e) => Some(Failure::Malformed(e.to_string())),
+            Ok(decoded) => failure.or_else(|| {
+                let (_, _, example) = decoded.refused.iter().next()?;
+                Some(Failure::Malformed(example.to_owned()))
+            }),
+        };
+        let no_end = || Failure::Malformed("the text does not end with # EOF: it was cut".to_owned());
+        if let Some(failure) = failure.or_else(|| cut.then(no_end)) {
+            out.samples = Vec::new();
+            return Err((failure, out));
         }
-        if let Some((_, _, example)) = decoded.refused.iter().next() {
-            return Err(Failure::Malformed(example.to_owned()));
-        }
-        if form == Form::OpenMetrics && !body.trim_ascii_end().ends_with(b"# EOF") {
-            return Err(Failure::Malformed("the text does not end with # EOF: it was cut".to_owned()));
-        }
-        let mut out = out;
         self.close_round(at, &mut out.samples);
         Ok(out)
     }
@@ -363,101 +351,6 @@ impl Sink for Reader<'_> {
             self.series.meta.push(new);
         }
         self.meta_at += 1;
-    }
-}
-
-impl Rules<'_> {
-    /// The labels that a line comes to; nothing where relabelling drops it.
-    fn labels(&self, raw: &dyn RawLabels) -> Result<Result<Option<Labels>, Failure>, Refusal> {
-        let mut exposed: Vec<(String, String)> = Vec::new();
-        let mut bad = None;
-        raw.visit(&mut |name, value| match (std::str::from_utf8(name), std::str::from_utf8(value)) {
-            (Ok(name), Ok(value)) => exposed.push((name.to_owned(), value.to_owned())),
-            _ => bad = Some(Refusal::NotUtf8),
-        })?;
-        if let Some(refusal) = bad {
-            return Err(refusal);
-        }
-        let mut labels: LabelSet = exposed.iter().map(|(name, value)| (name, value.as_str())).collect();
-        if exposed.iter().filter(|(_, value)| !value.is_empty()).count() != labels.len() {
-            return Err(Refusal::DuplicateLabel);
-        }
-        if self.job.honor_labels {
-            for (name, value) in self.target.iter() {
-                // an empty value of the target's own takes the job's label away
-                if !exposed.iter().any(|(known, _)| known == name) {
-                    labels.set(name, value);
-                }
-            }
-        } else {
-            add_target_labels(&mut labels, self.target);
-        }
-        if !relabel(&self.job.metric_relabel as &[Rule], &mut labels) {
-            return Ok(Ok(None));
-        }
-        Ok(self.check(&labels).map(Some))
-    }
-
-    fn check(&self, set: &LabelSet) -> Result<Labels, Failure> {
-        let labels = set.to_labels().map_err(|e| Failure::Labels(e.to_string()))?;
-        let limits = &self.job.limits;
-        let over = |what: &str, name: &str, size: usize, limit: Option<u64>, cap: usize| {
-            let limit = limit.map_or(cap, |own| own.min(cap as u64) as usize);
-            (size > limit).then(|| {
-                let told: String = labels.to_string().chars().take(200).collect();
-                Failure::Labels(format!(
-                    "{what} exceeded (series: {told}, label: {name:?}, {size} > {limit})"
-                ))
-            })
-        };
-        if labels.metric_name().is_none() {
-            return Err(Failure::Labels(format!(
-                "a series has no name after metric_relabel_configs: {labels}"
-            )));
-        }
-        if let Some(failure) =
-            over("label_limit", "", labels.len(), limits.labels, self.limits.labels_per_series)
-        {
-            return Err(failure);
-        }
-        for (name, value) in labels.iter() {
-            let (most_name, most_value) = (self.limits.label_name_bytes, self.limits.label_value_bytes);
-            let failure =
-                over("label_name_length_limit", name, name.len(), limits.label_name_bytes, most_name)
-                    .or_else(|| {
-                        over(
-                            "label_value_length_limit",
-                            name,
-                            value.len(),
-                            limits.label_value_bytes,
-                            most_value,
-                        )
-                    });
-            if let Some(failure) = failure {
-                return Err(failure);
-            }
-        }
-        Ok(labels)
-    }
-}
-
-/// The job's labels win; what the target had under the same name is kept as `exported_NAME`.
-fn add_target_labels(labels: &mut LabelSet, target: &Labels) {
-    let mut pushed_aside: Vec<(&str, String)> = Vec::new();
-    for (name, value) in target.iter().filter(|(name, _)| *name != METRIC_NAME) {
-        let before = labels.get(name).to_owned();
-        if !before.is_empty() {
-            pushed_aside.push((name, before));
-        }
-        labels.set(name, value);
-    }
-    pushed_aside.sort_by_key(|(name, _)| name.len());
-    for (name, value) in pushed_aside {
-        let mut exported = format!("exported_{name}");
-        while labels.has(&exported) {
-            exported.insert_str(0, "exported_");
-        }
-        labels.set(&exported, value);
     }
 }
 

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 const DROPPED: usize = 1000;
 
 /// Something that is scraped.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Its name within the cluster: the same on every node and after every restart.
     pub key: String,
@@ -29,6 +29,26 @@ pub struct Target {
     pub timeout: Duration,
     /// Its own place in the interval.
     pub schedule: Schedule,
+}
+
+/// Targets of one job are compared every second: the job itself is looked into only where it is another one.
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.interval == other.interval
+            && self.timeout == other.timeout
+            && self.labels == other.labels
+            && self.url == other.url
+            && self.discovered == other.discovered
+            && self.same_job(other)
+    }
+}
+
+impl Target {
+    /// Whether both belong to the same job, with the same settings.
+    pub fn same_job(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.job, &other.job) || self.job == other.job
+    }
 }
 
 /// A target that relabelling dropped.

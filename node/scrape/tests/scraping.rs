@@ -102,7 +102,7 @@ impl Bench {
         let limits = Limits::default();
         let rules =
             Rules { target: &self.target, job: &self.job, limits: &limits, seed: 1, intern: &Arc::new };
-        self.series.take(body.as_bytes(), form, self.at, &rules)
+        self.series.take(body.as_bytes(), form, self.at, &rules).map_err(|(why, _)| why)
     }
 
     /// Samples as text, in order, without the labels of the target.

@@ -39,8 +39,8 @@ pub async fn standings(store: &Store, budgets: &[Budget], now: Timestamp) -> Res
     let mut periods: BTreeMap<Timestamp, Totals> = BTreeMap::new();
     for budget in budgets {
         let first = budget.period().around(now).0;
-        if !periods.contains_key(&first) {
-            periods.insert(first, totals_at(store, first).await?);
+        if let std::collections::btree_map::Entry::Vacant(e) = periods.entry(first) {
+            e.insert(totals_at(store, first).await?);
         }
     }
     let begun = first_samples(store, now).await?;

@@ -5,7 +5,7 @@ use crate::query::{Request, Times};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use plimsoll_promql::{ParseOptions, ast::Expr, expr_json};
+use plimsoll_promql::{ParseOptions, Rollups, ast::Expr, expr_json};
 use serde_json::json;
 
 /// `GET|POST /api/v1/query`
@@ -16,7 +16,7 @@ pub async fn instant(
 ) -> Result<Response, ApiError> {
     let at = params.time("time")?.unwrap_or_else(crate::now_ms);
     let request = request(&params, &headers, Times::Instant(at))?;
-    Ok(answer::respond(app.queries.run(request).await?, params.number("limit")?))
+    Ok(answer::respond(app.queries.run_with(request, rollups(&params)?).await?, params.number("limit")?))
 }
 
 /// `GET|POST /api/v1/query_range`
@@ -41,7 +41,7 @@ pub async fn range(
         ));
     }
     let request = request(&params, &headers, Times::Range { start, end, step })?;
-    Ok(answer::respond(app.queries.run(request).await?, params.number("limit")?))
+    Ok(answer::respond(app.queries.run_with(request, rollups(&params)?).await?, params.number("limit")?))
 }
 
 fn request(params: &Params, headers: &HeaderMap, times: Times) -> Result<Request, ApiError> {
@@ -55,6 +55,16 @@ fn request(params: &Params, headers: &HeaderMap, times: Times) -> Result<Request
         consistency: reading.consistency,
         partial: reading.partial,
     })
+}
+
+/// What may be read from rolled-up hours: `rollup=1h` also sums, which may differ in the last digit, `rollup=off` nothing.
+fn rollups(params: &Params) -> Result<Rollups, ApiError> {
+    match params.get("rollup") {
+        None => Ok(Rollups::Exact),
+        Some("1h") => Ok(Rollups::Sums),
+        Some("off") => Ok(Rollups::Off),
+        Some(other) => Err(ApiError::bad_data(format!("rollup is 1h or off, not {other:?}"))),
+    }
 }
 
 /// Grafana's dashboard and panel, or the program that asks.

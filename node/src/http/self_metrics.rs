@@ -60,11 +60,24 @@ fn read_gauges(app: &AppState) {
     counter!("plimsoll_log_entries_total").absolute(log.entries);
     counter!("plimsoll_log_written_bytes_total").absolute(log.written_bytes);
     gauge!("plimsoll_shards_live").set(app.shards.locals().iter().filter(|s| s.is_live()).count() as f64);
+    gauge!("plimsoll_shards_under_replicated").set(under_replicated(app) as f64);
+    gauge!("plimsoll_shards_leaderless").set(app.shards.leaderless().len() as f64);
     gauge!("plimsoll_ingest_in_flight_bytes").set(app.collector.in_flight_bytes() as f64);
     gauge!("plimsoll_routed_series").set(app.collector.routed_series() as f64);
     gauge!("plimsoll_queries_active").set(app.queries.counts().0 as f64);
     gauge!("process_start_time_seconds").set(app.started_ms as f64 / 1000.0);
     gauge!("plimsoll_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Shards led by this node that have fewer live replicas than they should.
+fn under_replicated(app: &AppState) -> usize {
+    let (me, view) = (app.cluster.node_id(), app.cluster.view());
+    let led = app.shards.locals().into_iter().filter_map(|s| Some((s.id, s.live().ok()?.leader_report()?)));
+    let short = led.filter(|(id, report)| {
+        let live = report.voters.iter().filter(|node| **node == me || view.is_alive(**node)).count();
+        live < app.cluster.place(*id).0.len()
+    });
+    short.count()
 }
 
 /// Memory, CPU time and open files of this process, from /proc; elsewhere these are left out.

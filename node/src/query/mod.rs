@@ -26,7 +26,7 @@ use crate::aggregator;
 use crate::shard::Shards;
 use plimsoll_cluster_config::Query as Settings;
 use plimsoll_model::Timestamp;
-use plimsoll_promql::{Answer, Budget, Options, Plan, Stop};
+use plimsoll_promql::{Answer, Budget, Options, Plan, Rollups, Stop};
 use register::Register;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,8 +93,13 @@ impl Queries {
 
     /// Answers a query. Dropping the future ends the work.
     pub async fn run(&self, request: Request) -> Result<Answer, Error> {
+        self.run_with(request, Rollups::default()).await
+    }
+
+    /// As [`Self::run`], where the asker says what may be read from rolled-up hours.
+    pub async fn run_with(&self, request: Request, rollups: Rollups) -> Result<Answer, Error> {
         let inner = &*self.0;
-        let plan = self.plan(&request)?;
+        let plan = self.plan(&request, rollups)?;
         let _place = inner.places.try_acquire().map_err(|_| Error::Busy(inner.register.active_count()))?;
         let time = request.timeout.unwrap_or(Duration::MAX).min(inner.settings.timeout.duration());
         let stop = Stop::default();
@@ -130,12 +135,13 @@ impl Queries {
         (self.0.register.active_count(), self.0.register.total())
     }
 
-    fn plan(&self, request: &Request) -> Result<Plan, plimsoll_promql::Error> {
+    fn plan(&self, request: &Request, rollups: Rollups) -> Result<Plan, plimsoll_promql::Error> {
         let settings = &self.0.settings;
         let lookback = request.lookback.unwrap_or(settings.lookback.duration());
         let options = Options {
             lookback_ms: i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX),
             max_points: settings.max_points,
+            rollups,
             ..Options::default()
         };
         match request.times {

@@ -175,7 +175,12 @@ impl State {
                 known.insert(target.key.clone());
                 let duty = format!("scrape/{}", target.key);
                 let shard = ShardId::of_key(&duty, shards.count());
-                if *duties.entry(shard).or_insert_with(|| shards.is_my_duty(&duty)) {
+                // what runs here goes on until another node is known to lead: a gap is worse than a scrape too many
+                let leads = || {
+                    let runs = self.running.contains_key(&target.key);
+                    runs && shards.leader(shard) == Some(shards.node())
+                };
+                if *duties.entry(shard).or_insert_with(|| shards.is_my_duty(&duty)) || leads() {
                     let way = match &state.found.over_limit {
                         Some(why) => Way::Not(why.as_str().into()),
                         None => Way::Http(state.door.clone()),

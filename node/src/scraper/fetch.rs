@@ -2,7 +2,7 @@
 
 use super::tls::{self, Pem};
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
 };
@@ -24,6 +24,8 @@ const IDLE: Duration = Duration::from_secs(300);
 const IDLE_CONNECTIONS: usize = 1000;
 const CONNECT: Duration = Duration::from_secs(10);
 const REDIRECTS: usize = 10;
+/// Bytes of the text beside an error.
+const DRAINED_BYTES: usize = 64 << 10;
 
 type Pool = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
@@ -131,14 +133,16 @@ impl Door {
             let trusted = at.authority() == first.as_ref();
             let response = client.ask(&at, headers, trusted).await?;
             let status = response.status();
+            if status.as_u16() == 200 {
+                return take(response, most, room).await;
+            }
             if status.is_redirection() && self.http.follow_redirects && status.as_u16() != 304 {
                 at = next(&at, &response)?;
+                drain(response).await;
                 continue;
             }
-            if status.as_u16() != 200 {
-                return Err(format!("server returned HTTP status {status}").into());
-            }
-            return take(response, most, room).await;
+            drain(response).await;
+            return Err(format!("server returned HTTP status {status}").into());
         }
         Err(format!("more than {REDIRECTS} redirections").into())
     }
@@ -180,6 +184,12 @@ fn next<T>(at: &Uri, response: &Response<T>) -> Result<Uri, String> {
         if to.starts_with('/') { format!("{base}{to}") } else { format!("{base}/{to}") }
     };
     whole.parse().map_err(|e| format!("the redirection to {to:?} is no url: {e}"))
+}
+
+/// Reads what nobody wants, so that the connection can be used again; a long text is not worth it.
+async fn drain(response: Response<hyper::body::Incoming>) {
+    // the connection is closed where it is cut
+    let _ = Limited::new(response.into_body(), DRAINED_BYTES).collect().await;
 }
 
 async fn take(

@@ -13,15 +13,36 @@ use std::time::Duration;
 
 /// A question that takes longer is not worth it: the series end by themselves after the look-back.
 const LIMIT: Duration = Duration::from_secs(5);
+/// Scrapes that begin with the question while it has no answer.
+const TRIES: u32 = 10;
 
-/// The series that `target` had at its last scrape within the look-back before `now`, if there was one.
-pub(super) async fn series(parts: &Parts, target: &Target, now: Timestamp) -> Vec<Labels> {
-    let Ok(_turn) = parts.questions.acquire().await else { return Vec::new() };
-    match last_scrape(parts, target, now).await {
-        Ok(series) => series,
-        Err(e) => {
-            tracing::debug!(target = target.url, error = e, "what was scraped before is not known");
-            Vec::new()
+/// Asks until there is an answer: after a fail-over shards may have no leader yet.
+#[derive(Default)]
+pub(super) struct Legacy {
+    /// Before the first scrape of this node.
+    until: Option<Timestamp>,
+    tries: u32,
+}
+
+impl Legacy {
+    /// The series that `target` had at its last scrape within the look-back before the first time that this was
+    /// asked, once they are known.
+    pub async fn series(&mut self, parts: &Parts, target: &Target, now: Timestamp) -> Option<Vec<Labels>> {
+        if self.tries >= TRIES {
+            return None;
+        }
+        self.tries += 1;
+        let until = *self.until.get_or_insert(now - 1);
+        let _turn = parts.questions.acquire().await.ok()?;
+        match last_scrape(parts, target, until).await {
+            Ok(series) => {
+                self.tries = TRIES;
+                Some(series)
+            }
+            Err(e) => {
+                tracing::debug!(url = target.url, error = e, "what was scraped before is not known yet");
+                None
+            }
         }
     }
 }
@@ -55,7 +76,7 @@ async fn ask(
         lookback,
         origin: "scraper".to_owned(),
         consistency: Consistency::Lease,
-        partial: true,
+        partial: false,
     };
     match parts.queries.run(request).await.map_err(|e| e.to_string())?.value {
         Value::Vector(_, series) => Ok(series.into_iter().map(|s| (s.labels, s.point)).collect()),

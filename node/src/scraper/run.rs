@@ -1,15 +1,14 @@
 //! The task of one target: waits for its moments, asks, reads, hands on.
 
 use super::Parts;
+use super::Render;
 use super::board::{Health, Shared};
 use super::fetch::Door;
+use super::inherit::Legacy;
 use super::writer::Writer;
-use super::{Render, inherit};
 use plimsoll_model::Timestamp;
 use plimsoll_proto::ingest::{self, Encoding, Limits};
-use plimsoll_scrape::{
-    Failure, Figures, Form, Rules, Sample, Scraped, Series, Target, accept_header, choose, report,
-};
+use plimsoll_scrape::{Figures, Form, Rules, Sample, Scraped, Series, Target, accept_header, choose, report};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -61,12 +60,19 @@ struct Body {
 /// Why a scrape failed, and the size to tell.
 struct Failed {
     text: String,
-    body_bytes: i64,
+    figures: Figures,
 }
 
 impl From<String> for Failed {
     fn from(text: String) -> Self {
-        Self { text, body_bytes: 0 }
+        Self { text, figures: Figures::default() }
+    }
+}
+
+impl Failed {
+    /// The body was larger than allowed, or not.
+    fn sized(text: String, too_large: bool) -> Self {
+        Self { text, figures: Figures { body_bytes: if too_large { -1 } else { 0 }, ..Figures::default() } }
     }
 }
 
@@ -82,7 +88,7 @@ impl Task {
     pub async fn run(mut self) {
         let Order::Go(mut target, mut way) = self.orders.borrow_and_update().clone() else { return };
         let mut series = Series::default();
-        let mut inherited = false;
+        let mut legacy = Legacy::default();
         loop {
             let due = target.schedule.next(crate::now_ms());
             tokio::select! {
@@ -91,7 +97,7 @@ impl Task {
                     let order = self.orders.borrow_and_update().clone();
                     match order {
                         Order::Go(new, new_way) if told.is_ok() => {
-                            if new.job != target.job {
+                            if !new.same_job(&target) {
                                 series.forget_meaning();
                             }
                             (target, way) = (new, new_way);
@@ -103,9 +109,8 @@ impl Task {
                 }
             }
             let at = target.schedule.timestamp(due, crate::now_ms());
-            if !inherited {
-                inherited = true;
-                series.inherit(inherit::series(&self.parts, &target, at).await);
+            if let Some(before) = legacy.series(&self.parts, &target, at).await {
+                series.inherit(before);
             }
             let asked = self.scrape(&target, &way, at, &mut series);
             // a target that is ours no longer is not waited for
@@ -151,17 +156,12 @@ impl Task {
             Err(failed) => Err(failed),
         };
         let seconds = began.elapsed().as_secs_f64();
-        let mut figures = Figures { seconds, ..Figures::default() };
-        let (mut samples, error) = match read {
-            Ok((scraped, bytes)) => {
-                let Scraped { scraped, kept, added, samples } = scraped;
-                figures = Figures { up: true, scraped, kept, added, body_bytes: bytes as i64, ..figures };
-                (samples, None)
+        let (mut samples, error, figures) = match read {
+            Ok((Scraped { scraped, kept, added, samples }, bytes)) => {
+                let figures = Figures { up: true, seconds, scraped, kept, added, body_bytes: bytes as i64 };
+                (samples, None, figures)
             }
-            Err(failed) => {
-                figures.body_bytes = failed.body_bytes;
-                (series.end(at), Some(failed.text))
-            }
+            Err(failed) => (series.end(at), Some(failed.text), Figures { seconds, ..failed.figures }),
         };
         samples.extend(report(target, at, Some(&figures)));
         self.tell(at, &figures, error, series);
@@ -208,7 +208,7 @@ impl Task {
         let mut answer = door
             .get(&target.url, &headers, most, &self.parts.bytes)
             .await
-            .map_err(|e| Failed { text: e.text, body_bytes: if e.too_large { -1 } else { 0 } })?;
+            .map_err(|e| Failed::sized(e.text, e.too_large))?;
         let form = choose(Some(&answer.content_type), job.fallback)?;
         let body = Body { bytes: std::mem::take(&mut answer.body), gzip: answer.gzip, form };
         Ok((body, Some(answer)))
@@ -267,7 +267,7 @@ fn read(
         } else {
             e.to_string()
         };
-        Failed { text, body_bytes: if too_large { -1 } else { 0 } }
+        Failed::sized(text, too_large)
     })?;
     let intern = |meta| parts.intern(meta);
     let rules = Rules {
@@ -277,9 +277,13 @@ fn read(
         seed: parts.seed,
         intern: &intern,
     };
-    let scraped = series
-        .take(bytes, body.form, at, &rules)
-        .map_err(|e: Failure| Failed { text: e.to_string(), body_bytes: bytes.len() as i64 })?;
+    let scraped = series.take(bytes, body.form, at, &rules).map_err(
+        |(why, Scraped { scraped, kept, added, .. })| {
+            let body_bytes = bytes.len() as i64;
+            let figures = Figures { scraped, kept, added, body_bytes, ..Figures::default() };
+            Failed { text: why.to_string(), figures }
+        },
+    )?;
     Ok((scraped, bytes.len()))
 }
 

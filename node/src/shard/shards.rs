@@ -107,12 +107,17 @@ impl Shards {
 
     /// Whether what is done once in the cluster under the name `key` (evaluate a rule group, scrape a target, send a
     /// report) is to be done by this node: by the one that leads the shard of the key's hash. Leadership moves it to
-    /// another node when this one dies. For the moment of a fail-over nobody may do it; never two for longer than a
-    /// lease.
+    /// another node when this one dies. For the moment of a fail-over nobody may do it; never two for longer than it
+    /// takes to hear of the next leader, or to hear nothing any more.
+    ///
+    /// The lease is no measure here: a group at rest has long heartbeats, between which it runs out.
     pub fn is_my_duty(&self, key: &str) -> bool {
         let shard = ShardId::of_key(key, self.0.count);
-        let live = self.local(shard).and_then(|s| s.live().ok());
-        live.is_some_and(|live| live.group.leads_by_lease())
+        let Some(live) = self.local(shard).and_then(|s| s.live().ok()) else { return false };
+        let status = live.group.status();
+        let (me, view) = (self.node(), self.0.cluster.view());
+        let there = status.voters.iter().filter(|node| **node == me || view.is_alive(**node)).count();
+        status.is_leader && there * 2 > status.voters.len() && self.leader(shard) == Some(me)
     }
 
     /// Shards that nobody is known to lead.

@@ -55,6 +55,17 @@ fn describe() {
     counter!("plimsoll_queries_total", "Queries, by kind and outcome.");
     counter!("plimsoll_shard_restarts_total", "Shard actors restarted from disk after a crash.");
     histogram!("plimsoll_query_duration_seconds", "Time of a query from parsing to the last partial result.");
+    counter!("plimsoll_scrapes_total", "Scrapes of targets by this node, by outcome.");
+    counter!("plimsoll_scrape_samples_total", "Samples that were scraped and written.");
+    counter!("plimsoll_scrape_refused_samples_total", "Scraped samples that were refused, by reason.");
+    counter!("plimsoll_scrape_lost_samples_total", "Scraped samples that could not be written in time.");
+    counter!(
+        "plimsoll_scrape_discovery_failures_total",
+        "Files and servers of targets that could not be read."
+    );
+    counter!("plimsoll_scrape_config_refused_total", "Scrape configurations that were refused.");
+    gauge!("plimsoll_scrape_config_file_ok", "Whether scrape.config_file could be used.");
+    gauge!("plimsoll_scrape_targets", "Targets that this node scrapes.");
     gauge!("plimsoll_queries_active", "Queries that are running.");
     gauge!("plimsoll_series", "Series in memory.");
     gauge!("plimsoll_increasing_series", "Series whose increases (delta temporality) are added up here.");

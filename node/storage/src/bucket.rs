@@ -24,6 +24,11 @@ impl Bucket {
         TimeRange { start, end }
     }
 
+    /// Whether it is a day of 24 hours and not one of the two that hold all the rest of time.
+    pub(crate) fn is_day(self) -> bool {
+        self.0 != Self::FIRST && self.0 != Self::LAST
+    }
+
     /// Slice `i` of `of` equal slices of this bucket; the slices cover it without a gap.
     pub(crate) fn slice(self, i: u8, of: u8) -> TimeRange {
         let whole = self.range();

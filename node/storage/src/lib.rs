@@ -16,6 +16,7 @@ mod error;
 mod head;
 mod increases;
 mod index;
+mod rollup;
 mod select;
 mod shard;
 mod transfer;
@@ -23,6 +24,7 @@ mod transfer;
 pub use disk::database::{Database, DatabaseMemory, Options};
 pub use error::Error;
 pub use head::Counters;
+pub use rollup::Fold;
 pub use select::Selection;
 pub use shard::{
     Applied, AppliedError, Cardinality, Checkpoint, Compacted, DamagedKind, DamagedRange, Deleted, Deletion,

@@ -11,8 +11,8 @@ impl State {
         for (series, reading) in sources.iter().zip(&outcome.readings) {
             let counted =
                 reading.as_ref().is_some_and(|r| matches!(r.shape, Shape::Tokens { .. } | Shape::Counter(_)));
-            let finite = series.samples.iter().filter(|(at, value)| *at <= to && value.is_finite());
-            if let Some((at, value)) = finite.last().filter(|_| counted) {
+            let mut finite = series.samples.iter().filter(|(at, value)| *at <= to && value.is_finite());
+            if let Some((at, value)) = finite.next_back().filter(|_| counted) {
                 self.sources.insert(series.labels.clone(), Known { last: Some(*value), used: *at });
             }
         }

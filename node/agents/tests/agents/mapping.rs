@@ -34,7 +34,7 @@ fn faults_of_a_mapping_are_named_with_their_place() {
     let source = "[[source]]\nname = \"a\"\n";
     let tokens = |rest: &str| format!("{source}[[source.tokens]]\nfrom = \"x\"\nby = \"t\"\n{rest}");
     for (text, part) in [
-        (format!("{source}"), "source a: rules"),
+        (source.to_string(), "source a: rules"),
         (tokens("kinds = { a = \"inputs\" }"), "unknown variant `inputs`"),
         (tokens("kinds = {}"), "kinds is empty"),
         (tokens("kinds = { a = \"input\" }\npart_of = { b = \"input\" }"), "which kinds does not"),

@@ -4,8 +4,11 @@ use crate::world::World;
 
 const T: i64 = 1_764_000_000_000;
 
+/// Name, labels, value.
+type Sent<'a> = (&'a str, &'a [(&'a str, &'a str)], f64);
+
 /// Sends `series` with 0 at first and their value a minute later; answers input, output, cache_read, cache_write, reasoning.
-fn kinds_of(series: &[(&str, &[(&str, &str)], f64)]) -> (World, [f64; 5]) {
+fn kinds_of(series: &[Sent<'_>]) -> (World, [f64; 5]) {
     let mut world = World::new();
     for (name, labels, value) in series {
         world.send(name, labels, T, 0.0);

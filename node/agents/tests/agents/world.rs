@@ -83,15 +83,11 @@ impl World {
     fn recall(&self) -> State {
         let mut state = State::new(self.settled);
         for (labels, points) in &self.canonical {
-            if labels.metric_name() == Some("agent_session_start_timestamp_seconds") {
-                if let Some((_, start)) = points.range(..=self.settled).next_back() {
-                    let get = |name| labels.get(name).expect("both are set");
-                    state.put_session(
-                        get("telemetry_source"),
-                        get("session"),
-                        (start * 1000.0).round() as i64,
-                    );
-                }
+            if labels.metric_name() == Some("agent_session_start_timestamp_seconds")
+                && let Some((_, start)) = points.range(..=self.settled).next_back()
+            {
+                let get = |name| labels.get(name).expect("both are set");
+                state.put_session(get("telemetry_source"), get("session"), (start * 1000.0).round() as i64);
             }
         }
         state

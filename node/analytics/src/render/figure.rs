@@ -21,7 +21,7 @@ pub fn count(v: f64) -> String {
 /// `850 ms`, `12.3 s`, `1.5 h`.
 pub fn seconds(v: f64) -> String {
     match v.abs() {
-        a if a == 0.0 => "0 s".to_owned(),
+        0.0 => "0 s".to_owned(),
         a if a < 1.0 => format!("{} ms", rounded(v * 1000.0, if a < 0.01 { 2 } else { 0 })),
         a if a < 600.0 => format!("{} s", rounded(v, if a < 10.0 { 2 } else { 1 })),
         a if a < 36_000.0 => format!("{} min", rounded(v / 60.0, 1)),

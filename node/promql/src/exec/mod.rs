@@ -6,6 +6,7 @@ mod answer;
 mod bits;
 mod counters;
 mod fold;
+mod folded;
 mod frame;
 mod histograms;
 mod info;

@@ -2,6 +2,7 @@
 //! through the whole chain, and are forgotten before the next block needs the memory.
 
 use super::Context;
+use super::folded::of_hours;
 use super::frame::{Frame, Row};
 use crate::error::Error;
 use crate::plan::{Grid, Node, RangeCall, RangeSource, Select, Subquery};
@@ -200,8 +201,14 @@ impl Context<'_> {
             call.args.iter().map(|a| self.scalars(a, grid)).collect::<Result<_, _>>()?;
         match &call.source {
             RangeSource::Select(select) => {
-                let samples = self.read(select, block)?;
                 let windows = self.range_windows(select, call.range, grid);
+                if let Some((fold, function)) = of_hours(call.function, &windows, self.options.rollups)
+                    && let Some(hours) = self.read_hours(fold, block)?
+                {
+                    let call = RangeCall { function, ..call.clone() };
+                    return self.range_rows(&call, Some(select), &args, windows, grid, hours, block);
+                }
+                let samples = self.read(select, block)?;
                 self.range_rows(call, Some(select), &args, windows, grid, samples, block)
             }
             RangeSource::Subquery(s) => {
@@ -239,13 +246,19 @@ impl Context<'_> {
     pub(super) fn read(&self, select: &Select, block: &Block<'_>) -> Result<ReadBlock, Error> {
         let mut samples = Vec::with_capacity(block.which.len());
         block.selection.read(block.which.clone(), &mut samples)?;
+        let mut read = self.hold_block(samples)?;
+        if select.figures {
+            read.samples.iter_mut().for_each(|s| super::histograms::find_resets(&mut s.histograms));
+        }
+        Ok(read)
+    }
+
+    /// Counts what was read of a block, and holds the budget for it.
+    pub(super) fn hold_block(&self, samples: Vec<Samples>) -> Result<ReadBlock, Error> {
         let total: usize = samples.iter().map(Samples::len).sum();
         self.count_read(total);
         let histograms: usize = samples.iter().map(|s| s.histograms.len()).sum();
         let held = [self.budget.hold(total, 16)?, self.budget.hold(histograms, HISTOGRAM_BYTES)?];
-        if select.figures {
-            samples.iter_mut().for_each(|s| super::histograms::find_resets(&mut s.histograms));
-        }
         Ok(ReadBlock { samples, _held: held })
     }
 }

@@ -64,6 +64,20 @@ pub struct Options {
     pub delayed_name_removal: bool,
     /// Whether start timestamps of samples tell counter resets.
     pub start_timestamps: bool,
+    /// Which functions are asked of rolled-up hours.
+    pub rollups: Rollups,
+}
+
+/// Which functions are asked of rolled-up hours, where the windows are whole hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rollups {
+    /// None.
+    Off,
+    /// Those whose answers are the same to the bit.
+    #[default]
+    Exact,
+    /// Sums too, which may differ in the last digit.
+    Sums,
 }
 
 impl Default for Options {
@@ -75,6 +89,7 @@ impl Default for Options {
             enable_experimental: true,
             delayed_name_removal: false,
             start_timestamps: false,
+            rollups: Rollups::default(),
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn parse(source: &str, variables: &[&str]) -> Result<(Vec<Node>, Defi
     match end {
         End::Source => {}
         End::Else(_) => return Err(Error::new("unexpected {{else}}")),
-        End::End => return Err(Error::new("unexpected {{end}}")),
+        End::Closed => return Err(Error::new("unexpected {{end}}")),
     }
     let defined = parser.defined;
     check_calls(&nodes, &defined)?;
@@ -100,7 +100,7 @@ struct Parser<'a> {
 /// What ended a list of nodes.
 enum End {
     Source,
-    End,
+    Closed,
     /// With the words after `else`.
     Else(Vec<Token>),
 }
@@ -145,7 +145,7 @@ impl Parser<'_> {
             return Err(Error::new(format!("unexpected words in {keyword}")));
         }
         Ok(Ok(Some(match keyword.as_str() {
-            "end" => return Ok(Err(End::End)),
+            "end" => return Ok(Err(End::Closed)),
             "else" => return Ok(Err(End::Else(rest.to_vec()))),
             "if" | "with" | "range" => self.block(&keyword, rest)?,
             "break" | "continue" if self.loops == 0 => {
@@ -180,7 +180,7 @@ impl Parser<'_> {
         let (nodes, end) = self.nested(Self::list)?;
         self.known = outer;
         match end {
-            End::End => {
+            End::Closed => {
                 self.defined.insert(name.clone(), nodes);
                 Ok(name.clone())
             }
@@ -206,11 +206,11 @@ impl Parser<'_> {
         self.loops -= usize::from(keyword == "range");
         let otherwise = match end {
             End::Source => return Err(Error::new(format!("{{{{{keyword}}}}} has no {{{{end}}}}"))),
-            End::End => Vec::new(),
+            End::Closed => Vec::new(),
             End::Else(words) if words.is_empty() => {
                 self.known.truncate(seen.max(1));
                 match self.nested(Self::list)? {
-                    (nodes, End::End) => nodes,
+                    (nodes, End::Closed) => nodes,
                     _ => return Err(Error::new("expected {{end}} after {{else}}")),
                 }
             }

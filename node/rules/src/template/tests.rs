@@ -163,7 +163,7 @@ fn numbers_are_shortened_as_prometheus_does() {
         ("humanizePercentage", 1.0, "100%"),
         ("humanizeTimestamp", 0.0, "1970-01-01 00:00:00 +0000 UTC"),
         ("printf \"%.3g\"", 0.00001234, "1.23e-05"),
-        ("printf \"%08.3f\"", -3.14159, "-003.142"),
+        ("printf \"%08.3f\"", -2.71801, "-002.718"),
         ("printf \"%e\"", 12345.678, "1.234568e+04"),
         ("printf \"%+d%%\"", 1.0, "%!d(float64=1)%"),
     ];

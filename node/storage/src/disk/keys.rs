@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bucket u32 | run u32 | 'c' | slice u8 | metric u32 | ref u32 | row u32    superchunk, keyed by its LAST chunk
+//! bucket u32 | run u32 | 'r' | metric u32 | ref u32 | row u32               rolled-up hours, keyed by their LAST series
 //! bucket u32 | run u32 | 's' | first ref u32                               labels of series seen in this bucket
 //! bucket u32 | run u32 | 't' | block u32                                   timestamp columns
 //! 0 u32      | run u32 | 'o' | first ref u32                               open streams
@@ -16,6 +17,7 @@ use plimsoll_model::SeriesRef;
 
 /// Kinds of rows.
 pub(crate) const CHUNKS: u8 = b'c';
+pub(crate) const ROLLUPS: u8 = b'r';
 pub(crate) const SERIES: u8 = b's';
 pub(crate) const COLUMNS: u8 = b't';
 pub(crate) const STATE: u8 = b'h';
@@ -85,6 +87,21 @@ pub(crate) fn place(key: &[u8]) -> Option<Place> {
     Some(Place { metric: number(10)?, series: SeriesRef(number(14)?) })
 }
 
+/// Rolled-up hours whose last series lies at `last`.
+pub(crate) fn rollups(b: Bucket, r: RunId, last: Place, row: u32) -> Vec<u8> {
+    let mut key = kind(b, r, ROLLUPS);
+    key.extend_from_slice(&last.metric.to_be_bytes());
+    key.extend_from_slice(&last.series.0.to_be_bytes());
+    key.extend_from_slice(&row.to_be_bytes());
+    key
+}
+
+/// The place in the key of rolled-up hours.
+pub(crate) fn rollups_place(key: &[u8]) -> Option<Place> {
+    let number = |at: usize| Some(u32::from_be_bytes(key.get(at..at + 4)?.try_into().ok()?));
+    Some(Place { metric: number(9)?, series: SeriesRef(number(13)?) })
+}
+
 /// A row of series or of timestamp columns.
 pub(crate) fn numbered(b: Bucket, of_kind: u8, r: RunId, number: u32) -> Vec<u8> {
     let mut key = kind(b, r, of_kind);
@@ -144,6 +161,11 @@ mod tests {
         assert_eq!(numbered(Bucket(-1), SERIES, 1, 9), [0x7f, 255, 255, 255, 0, 0, 0, 1, b's', 0, 0, 0, 9]);
         assert_eq!(open(5, SeriesRef(6)), [0, 0, 0, 0, 0, 0, 0, 5, b'o', 0, 0, 0, 6]);
         assert_eq!(accounts(5, SeriesRef(6)), [0, 0, 0, 0, 0, 0, 0, 5, b'i', 0, 0, 0, 6]);
+        assert_eq!(
+            rollups(Bucket(1), 2, last, 4),
+            [0x80, 0, 0, 1, 0, 0, 0, 2, b'r', 1, 2, 3, 4, 0, 0, 0, 7, 0, 0, 0, 4]
+        );
+        assert_eq!(rollups_place(&rollups(Bucket(1), 2, last, 4)), Some(last));
         assert_eq!(state(), [0, 0, 0, 0, 255, 255, 255, 255, b'h']);
     }
 

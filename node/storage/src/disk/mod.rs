@@ -9,6 +9,7 @@ pub(crate) mod frame;
 pub(crate) mod generation;
 pub(crate) mod keys;
 pub(crate) mod open_streams;
+pub(crate) mod rollups;
 pub(crate) mod run_writer;
 pub(crate) mod series;
 pub(crate) mod shards;

@@ -2,10 +2,12 @@
 
 use super::columns::Columns;
 use super::keys::{self, Place, RunId};
+use super::rollups;
 use super::state::Run;
 use super::superchunk::{Builder, NewChunk};
 use crate::Error;
 use crate::bucket::Bucket;
+use crate::rollup::Hours;
 use plimsoll_model::{SeriesRef, TimeRange, Timestamp};
 
 /// Size of a superchunk before compression: a read unpacks one of them at least.
@@ -44,6 +46,7 @@ pub(crate) struct RunWriter {
     range: TimeRange,
     samples: u64,
     bytes: u64,
+    rolled: bool,
 }
 
 impl RunWriter {
@@ -59,6 +62,7 @@ impl RunWriter {
             range: TimeRange { start: Timestamp::MAX, end: Timestamp::MIN },
             samples: 0,
             bytes: 0,
+            rolled: false,
         }
     }
 
@@ -110,13 +114,40 @@ impl RunWriter {
         self.close_row(sink)
     }
 
+    /// Writes the hours of all series of the run, in the order of their places; after the chunks and before the rows of
+    /// series. `None` stands for a series with histograms.
+    pub(crate) fn put_rollups<'h>(
+        &mut self,
+        sink: &mut impl Sink,
+        all: impl Iterator<Item = (Place, Option<&'h Hours>)>,
+    ) -> Result<(), Error> {
+        let (mut builder, mut number) = (rollups::Builder::default(), 0);
+        let mut close = |builder: &mut rollups::Builder, bytes: &mut u64| -> Result<(), Error> {
+            let Some((last, value)) = builder.finish() else { return Ok(()) };
+            *bytes += value.len() as u64;
+            sink.put(&keys::rollups(self.bucket, self.id, last, number), &value)?;
+            number += 1;
+            Ok(())
+        };
+        for (place, hours) in all {
+            builder.push(place, self.bucket, hours);
+            if builder.is_full() {
+                close(&mut builder, &mut self.bytes)?;
+            }
+        }
+        close(&mut builder, &mut self.bytes)?;
+        self.rolled = true;
+        Ok(())
+    }
+
     /// Writes the timestamp columns; answers what the state row says of the run.
     pub(crate) fn finish(mut self, sink: &mut impl Sink, level: u8, slices: u8) -> Result<Run, Error> {
         for (i, block) in std::mem::take(&mut self.columns).finish().into_iter().enumerate() {
             self.bytes += block.len() as u64;
             sink.put(&keys::numbered(self.bucket, keys::COLUMNS, self.id, i as u32), &block)?;
         }
-        Ok(Run { id: self.id, level, slices, range: self.range, samples: self.samples, bytes: self.bytes })
+        let Self { id, rolled, range, samples, bytes, .. } = self;
+        Ok(Run { id, level, slices, rolled, range, samples, bytes })
     }
 
     /// The bucket and the number of the run.

@@ -8,8 +8,9 @@
 //!          version 2 goes on with what was deleted and may still be in the runs:
 //!            varint buckets, then of each: zigzag varint bucket, varint tombstones (see `tombstones`)
 //!            varint deletions done, then of each, oldest first: varint number, varint series
+//!          and has the highest bit of the slices set where the run has roll-ups
 //! ```
-//! Version 1 is written as long as nothing was deleted, so that an older node reads it.
+//! Version 1 is written as long as nothing was deleted or rolled up, so that an older node reads it.
 
 use super::keys::RunId;
 use super::tombstones::Tombstones;
@@ -17,6 +18,9 @@ use super::{Flaw, frame};
 use crate::bucket::Bucket;
 use plimsoll_model::{TimeRange, Timestamp, varint};
 use std::collections::BTreeMap;
+
+/// Bit of the number of slices that says that there are roll-ups.
+const ROLLED: u8 = 0x80;
 
 /// Newest version of the row.
 pub(crate) const VERSION: u8 = 2;
@@ -29,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) level: u8,
     /// Slices of time into which the bucket was cut; chunks do not cross them.
     pub(crate) slices: u8,
+    /// Whether it has rows of rolled-up hours, of all its series.
+    pub(crate) rolled: bool,
     pub(crate) range: TimeRange,
     pub(crate) samples: u64,
     pub(crate) bytes: u64,
@@ -86,14 +92,15 @@ impl State {
             varint::put(&mut body, runs.len() as u64);
             for r in runs {
                 varint::put(&mut body, u64::from(r.id));
-                body.extend_from_slice(&[r.level, r.slices]);
+                body.extend_from_slice(&[r.level, r.slices | if r.rolled { ROLLED } else { 0 }]);
                 varint::put_signed(&mut body, r.range.start);
                 varint::put_signed(&mut body, r.range.end);
                 varint::put(&mut body, r.samples);
                 varint::put(&mut body, r.bytes);
             }
         }
-        if self.tombstones.is_empty() && self.deletions.is_empty() {
+        let rolled = self.runs.values().flatten().any(|r| r.rolled);
+        if self.tombstones.is_empty() && self.deletions.is_empty() && !rolled {
             return frame::seal_as(1, &body);
         }
         self.tombstones.encode(&mut body);
@@ -143,8 +150,9 @@ fn take(version: u8, body: &mut &[u8]) -> Option<State> {
 fn take_run(body: &mut &[u8]) -> Option<Run> {
     let id = take_u32(body)?;
     let (level, slices) = (varint::take_bytes(body, 1)?[0], varint::take_bytes(body, 1)?[0]);
+    let (slices, rolled) = (slices & !ROLLED, slices & ROLLED != 0);
     let range = TimeRange { start: varint::take_signed(body)?, end: varint::take_signed(body)? };
-    Some(Run { id, level, slices, range, samples: varint::take(body)?, bytes: varint::take(body)? })
+    Some(Run { id, level, slices, rolled, range, samples: varint::take(body)?, bytes: varint::take(body)? })
 }
 
 fn take_u32(body: &mut &[u8]) -> Option<u32> {
@@ -158,7 +166,7 @@ mod tests {
     #[test]
     fn the_state_is_golden_and_comes_back() {
         let range = TimeRange { start: -1, end: 5 };
-        let run = Run { id: 3, level: 1, slices: 2, range, samples: 300, bytes: 9 };
+        let run = Run { id: 3, level: 1, slices: 2, rolled: false, range, samples: 300, bytes: 9 };
         let state = State {
             next_run: 4,
             next_ref: 200,
@@ -178,7 +186,7 @@ mod tests {
     #[test]
     fn a_state_with_deletions_is_golden_and_comes_back() {
         let range = TimeRange { start: -1, end: 5 };
-        let run = Run { id: 3, level: 1, slices: 2, range, samples: 300, bytes: 9 };
+        let run = Run { id: 3, level: 1, slices: 2, rolled: false, range, samples: 300, bytes: 9 };
         let runs: Runs = [(Bucket(-2), vec![run])].into();
         let mut state = State { runs, deletions: vec![(300, 2)], ..State::default() };
         state.tombstones.add(Bucket(-2), &[7].into(), TimeRange::ALL, &state.runs);

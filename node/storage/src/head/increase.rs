@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
     /// Its series have a new total.
-    Counted,
+    Added,
     /// It was counted before: nothing was done.
     Repeated,
     /// It overlaps what was counted: nothing was done.
@@ -57,7 +57,7 @@ impl Head {
             let outcome = self.total(*r, newest.end(), total);
             sampled(*r, outcome);
         }
-        Counted::Counted
+        Counted::Added
     }
 
     fn total(&mut self, r: SeriesRef, at: Timestamp, total: Total) -> Outcome {

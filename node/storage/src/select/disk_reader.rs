@@ -2,12 +2,15 @@ use super::Snapshot;
 use super::assemble::{Assembler, Part};
 use crate::Shard;
 use crate::bucket::Bucket;
+use crate::codec::Scratch;
 use crate::disk::columns::{BLOCK, ColumnBlock};
 use crate::disk::frame::Unpacker;
 use crate::disk::keys::{self, Place, RunId};
+use crate::disk::rollups::Row;
 use crate::disk::state::Run;
 use crate::disk::superchunk::Superchunk;
 use crate::disk::tombstones::Tombstones;
+use crate::rollup::{Fold, Folded};
 use plimsoll_model::{SeriesRef, TimeRange, Timestamp};
 use roaring::RoaringBitmap;
 use rocksdb::DBRawIteratorWithThreadMode;
@@ -200,6 +203,51 @@ impl<'a> DiskReader<'a> {
             self.note_damage(key);
         }
         parsed
+    }
+
+    /// Appends the folded hours of a run of a whole day to `out`, which has a place for each series; `false` when one
+    /// of them was not rolled up, or when a row is damaged: then the samples have to be read.
+    pub(crate) fn read_rollups(
+        &mut self,
+        bucket: Bucket,
+        run: RunId,
+        fold: Fold,
+        scratch: &mut Scratch,
+        out: &mut [Folded],
+    ) -> bool {
+        let options = self.snapshot.options();
+        let mut cursor = self.snapshot.db.rocks.raw_iterator_cf_opt(self.shard.rows(), options);
+        let prefix = keys::kind(bucket, run, keys::ROLLUPS);
+        let wanted = self.wanted;
+        let seek = |cursor: &mut Cursor<'_>, to: Place| cursor.seek(keys::rollups(bucket, run, to, 0));
+        let mut next = 0;
+        if let Some(first) = wanted.first() {
+            seek(&mut cursor, *first);
+        }
+        while next < wanted.len() {
+            match cursor.key().filter(|k| k.starts_with(&prefix)).and_then(keys::rollups_place) {
+                Some(last) if wanted[next] <= last => {
+                    let Ok(row) = Row::parse(cursor.value().unwrap_or_default(), &mut self.unpacker) else {
+                        self.note_damage(cursor.key().unwrap_or_default().to_vec());
+                        return false;
+                    };
+                    for (i, series) in row.series().enumerate() {
+                        let found = self.numbers.binary_search_by_key(&series, |(r, _)| *r);
+                        let Ok(found) = found else { continue };
+                        let place = self.numbers[found].1;
+                        if row.read(i, bucket, fold, scratch, &mut out[place]) != Some(true) {
+                            return false;
+                        }
+                    }
+                    next += wanted[next..].partition_point(|p| *p <= last);
+                    cursor.next();
+                }
+                Some(_) => seek(&mut cursor, wanted[next]),
+                // what comes after the last row was not in the day
+                None => return cursor.status().is_ok(),
+            }
+        }
+        true
     }
 
     fn note_damage(&mut self, key: Vec<u8>) {

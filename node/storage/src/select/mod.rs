@@ -2,6 +2,7 @@
 
 mod assemble;
 mod disk_reader;
+mod folded;
 mod labels;
 mod selection;
 mod snapshot;

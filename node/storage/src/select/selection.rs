@@ -11,6 +11,7 @@ use crate::head::{Frozen, Head, Series};
 use crate::index::Conditions;
 use crate::{Error, Shard};
 use plimsoll_model::{Labels, Matcher, Samples, SeriesRef, TimeRange, Timestamp};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,28 +19,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The series that matched, as they were at one moment. Holds no lock; samples are read when asked for.
 pub struct Selection {
     pub(super) shard: Arc<Shard>,
-    snapshot: Snapshot,
-    range: TimeRange,
-    places: Vec<Place>,
+    pub(super) snapshot: Snapshot,
+    pub(super) range: TimeRange,
+    pub(super) places: Vec<Place>,
     /// Label pairs of all series one after another, and where those of each end.
     pub(super) pairs: Vec<u32>,
     pub(super) pair_ends: Vec<u32>,
-    fresh: Vec<Option<Box<Fresh>>>,
-    frozen: Option<Arc<Frozen>>,
-    runs: Vec<(Bucket, Run)>,
-    tombstones: Arc<Tombstones>,
-    damaged: AtomicU64,
+    pub(super) fresh: Vec<Option<Box<Fresh>>>,
+    pub(super) frozen: Option<Arc<Frozen>>,
+    pub(super) runs: Vec<(Bucket, Run)>,
+    pub(super) tombstones: Arc<Tombstones>,
+    /// How many runs each day of the range has, those included that hold nothing in the range.
+    pub(super) runs_of_day: BTreeMap<Bucket, usize>,
+    /// Whether the range was cut at what has expired.
+    pub(super) starts_with_expiry: bool,
+    pub(super) damaged: AtomicU64,
     /// Keeps pair ids from being given out again.
     _pin: Arc<()>,
 }
 
 /// Samples of a series that are only in the head.
 #[derive(Default)]
-struct Fresh {
-    open: Option<(Timestamp, usize, Box<[u8]>)>,
-    histograms: Option<(Vec<Timestamp>, Vec<u8>)>,
-    chunks: Vec<Arc<Chunk>>,
-    late: Option<LateSamples>,
+pub(super) struct Fresh {
+    pub(super) open: Option<(Timestamp, usize, Box<[u8]>)>,
+    pub(super) histograms: Option<(Vec<Timestamp>, Vec<u8>)>,
+    pub(super) chunks: Vec<Arc<Chunk>>,
+    pub(super) late: Option<LateSamples>,
 }
 
 impl Shard {
@@ -47,6 +52,7 @@ impl Shard {
     /// range may be among them, and reads as empty.
     pub fn select(self: &Arc<Self>, matchers: &[Matcher], range: TimeRange) -> Result<Selection, Error> {
         let conditions = Conditions::new(matchers, &self.db.patterns)?;
+        let asked = range;
         let (range, active) = {
             let head = self.head.read();
             let range = TimeRange { start: range.start.max(head.expired_before), end: range.end };
@@ -75,6 +81,8 @@ impl Shard {
             frozen: head.frozen.clone(),
             runs: runs_in(&head, range),
             tombstones: head.tombstones.clone(),
+            runs_of_day: runs_of_day(&head, range),
+            starts_with_expiry: range.start > asked.start,
             shard: self.clone(),
             range,
             places,
@@ -94,6 +102,14 @@ fn runs_in(head: &Head, range: TimeRange) -> Vec<(Bucket, Run)> {
     let buckets = head.runs.range(Bucket::of(range.start)..=Bucket::of(range.end));
     let runs = buckets.flat_map(|(b, runs)| runs.iter().map(|r| (*b, *r)));
     runs.filter(|(_, r)| r.range.overlaps(&range)).collect()
+}
+
+fn runs_of_day(head: &Head, range: TimeRange) -> BTreeMap<Bucket, usize> {
+    if range.start > range.end {
+        return BTreeMap::new();
+    }
+    let buckets = head.runs.range(Bucket::of(range.start)..=Bucket::of(range.end));
+    buckets.map(|(bucket, runs)| (*bucket, runs.len())).collect()
 }
 
 /// Copies what only the head has of a series in `range`.
@@ -163,7 +179,7 @@ impl Selection {
     }
 
     /// Parts from memory, in the order in which they win over each other.
-    fn add_memory(
+    pub(super) fn add_memory(
         &self,
         place: Place,
         fresh: Option<&Fresh>,

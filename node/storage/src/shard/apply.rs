@@ -207,7 +207,7 @@ fn add_point(head: &mut Head, interval: Interval, members: &[(SeriesRef, Increas
         return;
     }
     match head.increase(interval, members, |r, outcome| applied.count(r, outcome)) {
-        Counted::Counted => {}
+        Counted::Added => {}
         Counted::Repeated => applied.duplicates += members.len() as u32,
         Counted::Overlapping => applied.overlapping += 1,
         Counted::Late => applied.late += 1,

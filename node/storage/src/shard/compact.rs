@@ -7,6 +7,7 @@ use crate::disk::keys::{self, Place, RunId};
 use crate::disk::run_writer::{Piece, RunWriter, Sink, put_series};
 use crate::disk::state::{Run, State};
 use crate::head::{chunk, column};
+use crate::rollup::Hours;
 use crate::select::{Assembler, DiskReader, Snapshot};
 use plimsoll_model::{Samples, SeriesRef, TimeRange, Timestamp};
 use rocksdb::{IngestExternalFileOptions, SstFileWriter};
@@ -56,7 +57,12 @@ struct Manner {
     salvage: bool,
     /// It ends early when a command waits.
     gives_way: bool,
+    /// Hours are rolled up, as the day is over.
+    rolls: bool,
 }
+
+/// Memory for the hours of one day, in series: a day with more is not rolled up.
+const ROLLED_SERIES: usize = 1 << 16;
 
 /// What became of a merge.
 enum Written {
@@ -126,7 +132,7 @@ impl Shard {
             let closed = force || bucket.range().end.saturating_add(GRACE_MS) < now;
             let mut merged = false;
             while let Some(level) = choose(&durable, bucket, closed) {
-                let manner = Manner { level, salvage: false, gives_way: !force };
+                let manner = Manner { level, salvage: false, gives_way: !force, rolls: closed };
                 if !self.merge(&mut durable, bucket, manner, &mut done)? {
                     break;
                 }
@@ -155,7 +161,7 @@ impl Shard {
     pub(super) fn salvage(&self, durable: &mut State, bucket: Bucket) -> Result<bool, Error> {
         let Some(runs) = durable.runs.get(&bucket).cloned() else { return Ok(false) };
         let top = runs.iter().map(|r| r.level).max().unwrap_or_default();
-        let manner = Manner { level: top, salvage: true, gives_way: false };
+        let manner = Manner { level: top, salvage: true, gives_way: false, rolls: false };
         self.merge(durable, bucket, manner, &mut Compacted::default())?;
         for run in runs {
             // Whole files go without being read: RocksDB could not rewrite a damaged block.
@@ -234,9 +240,10 @@ impl Shard {
             samples.div_ceil((places.len() as u64 * SLICE_SAMPLES).max(1)).clamp(1, MOST_SLICES) as u8;
         let mut writer = RunWriter::new(bucket, id);
         let mut encoder = Encoder::default();
+        let mut rolling = Rolling::new(manner.rolls && bucket.is_day(), places.len());
         for slice in 0..slices {
             let range = bucket.slice(slice, slices);
-            for batch in places.chunks(BATCH_SERIES) {
+            for (number, batch) in places.chunks(BATCH_SERIES).enumerate() {
                 if manner.gives_way && self.is_pressed() {
                     return Ok(Written::GaveWay);
                 }
@@ -244,11 +251,16 @@ impl Shard {
                 if damaged && !manner.salvage {
                     return Ok(Written::Damaged);
                 }
+                rolling.take(number * BATCH_SERIES, &all);
                 for (place, samples) in batch.iter().zip(&all) {
                     encoder.put(&mut writer, sink, *place, samples)?;
                 }
             }
             writer.next_slice(sink)?;
+        }
+        if let Some(all) = &rolling.series {
+            let hours = all.iter().map(|s| (!s.histograms).then_some(&s.hours));
+            writer.put_rollups(sink, places.iter().copied().zip(hours))?;
         }
         let mut refs: Vec<SeriesRef> = places.iter().map(|p| p.series).collect();
         refs.sort_unstable();
@@ -309,6 +321,33 @@ fn choose(durable: &State, bucket: Bucket, closed: bool) -> Option<u8> {
         return Some(top);
     }
     (0..=top).find(|level| runs.iter().filter(|r| r.level <= *level).count() >= MERGE)
+}
+
+/// The hours of all series of a day, as its slices come by.
+struct Rolling {
+    series: Option<Vec<Rolled>>,
+}
+
+#[derive(Clone, Default)]
+struct Rolled {
+    hours: Hours,
+    histograms: bool,
+}
+
+impl Rolling {
+    fn new(wanted: bool, series: usize) -> Self {
+        let fits = wanted && (1..=ROLLED_SERIES).contains(&series);
+        Self { series: fits.then(|| vec![Rolled::default(); series]) }
+    }
+
+    /// Takes the samples of the series from number `from` on.
+    fn take(&mut self, from: usize, all: &[Samples]) {
+        let Some(series) = &mut self.series else { return };
+        for (rolled, samples) in series[from..].iter_mut().zip(all) {
+            rolled.histograms |= !samples.histograms.is_empty();
+            rolled.hours.extend(&samples.floats);
+        }
+    }
 }
 
 /// Turns merged samples into chunks.

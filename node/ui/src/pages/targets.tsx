@@ -23,7 +23,7 @@ export function Targets() {
             <div class="page">
                 {!data && error?.status !== 404 ? <Pending waiting={waiting} error={error} /> : (
                     <Card>
-                        {all.length === 0 ? <Empty title="Nothing is scraped" run={'# plimsoll.toml of any node\n[scrape]\nconfig_file = "prometheus.yml"'}>Name targets in a file with Prometheus' scrape_configs:</Empty> : (
+                        {all.length === 0 ? <Empty title="Nothing is scraped" run={'plimsoll scrape apply prometheus.yml'}>Name targets in a file with Prometheus' scrape_configs:</Empty> : (
                             <Table rows={shown} keyOf={(t) => `${t.scrapePool} ${t.scrapeUrl}`} columns={[
                                 { title: 'Health', cell: (t) => <Tag kind={t.health === 'up' ? 'good' : t.health === 'down' ? 'bad' : ''}>{t.health}</Tag>, by: (t) => t.health, tight: true },
                                 { title: 'Job', cell: (t) => t.scrapePool, by: (t) => t.scrapePool },

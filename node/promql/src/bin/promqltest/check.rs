@@ -18,6 +18,7 @@ const OPTIONS: Options = Options {
     enable_experimental: true,
     delayed_name_removal: true,
     start_timestamps: true,
+    rollups: plimsoll_promql::Rollups::Exact,
 };
 
 /// What a script came to.

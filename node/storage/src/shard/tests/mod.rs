@@ -6,6 +6,7 @@ mod delete;
 mod increases;
 mod journeys;
 mod model;
+mod rollups;
 mod together;
 mod transfer;
 

@@ -151,6 +151,7 @@ impl Model {
                 assert_eq!(found, self.select(matchers, range));
             }
         }
+        super::rollups::check_hours(shard, TimeRange { start: START - DAY + 1, end: START + 3 * DAY });
     }
 
     /// Applies what the shard at `dir` missed, as the owner of the log does after a start.
