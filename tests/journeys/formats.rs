@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-const ALL: &str = "{__name__=~\".+\"}";
+/// Everything but what a node writes about itself.
+const ALL: &str = "{__name__!~\"plimsoll_.*|\"}";
 
 fn plimsoll(node: &Node, args: &[&str]) -> Output {
     run(&[args, &["--url", &node.url()]].concat())
@@ -25,7 +26,7 @@ fn must(node: &Node, args: &[&str]) -> String {
 
 /// Raw samples of everything, by the API.
 fn everything(http: &Http, at_ms: i64) -> Answer {
-    let parameters = [("query", "{__name__=~\".+\"}[1h]"), ("time", &seconds(at_ms))];
+    let parameters = [("query", "{__name__!~\"plimsoll_.*|\"}[1h]"), ("time", &seconds(at_ms))];
     let answer = http.get("/api/v1/query", &parameters).unwrap_or_else(|e| panic!("{e}"));
     Answer::read(&answer.body).unwrap_or_else(|e| panic!("{e}"))
 }
