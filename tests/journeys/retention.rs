@@ -63,7 +63,10 @@ fn what_is_deleted_is_gone_on_all_nodes_for_good_and_may_be_written_anew() {
     let done = json(&urls, &["delete", "work{job=\"debug\"}", "--yes"]);
     let job = &done["items"][0];
     assert_eq!(job["state"], "done", "{done}");
-    assert_eq!([&job["series"], &job["shards"], &job["shards_done"]].map(Value::as_u64), [16, 4, 4].map(Some));
+    assert_eq!(
+        [&job["series"], &job["shards"], &job["shards_done"]].map(Value::as_u64),
+        [16, 4, 4].map(Some)
+    );
     for at in 0..3 {
         assert_eq!(seen(&cluster, at, "debug"), (0, 0), "node {at}");
         assert_eq!(seen(&cluster, at, "api"), (16, 48), "node {at}");

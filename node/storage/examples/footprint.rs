@@ -373,7 +373,10 @@ fn read_hours(feeder: &Feeder, samples: f64) {
         let selection = shard.select(&[] as &[Matcher], TimeRange::ALL).expect("a selection");
         for from in (0..selection.len()).step_by(256) {
             let which = from..(from + 256).min(selection.len());
-            assert!(selection.read_folded(which, Fold::Max, &mut out).expect("hours"), "there are no histograms");
+            assert!(
+                selection.read_folded(which, Fold::Max, &mut out).expect("hours"),
+                "there are no histograms"
+            );
             hours += out.iter().map(|s| s.len()).sum::<usize>();
         }
     }
