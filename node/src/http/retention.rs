@@ -76,9 +76,6 @@ async fn set(
         e => e.into(),
     })?;
     tracing::info!(rules = document.rules.len(), by = who.author(), "the rules of retention changed");
-    for shard in app.shards.locals() {
-        shard.expire_soon();
-    }
     show(State(app)).await
 }
 

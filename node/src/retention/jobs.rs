@@ -141,10 +141,17 @@ async fn put(
     })
 }
 
-/// Carries out the open jobs that are this node's to do, the oldest first. Never ends.
+/// Carries out the open jobs that are this node's to do, the oldest first, and lets shards look for what has expired when
+/// the rules of retention change. Never ends.
 pub async fn keep(shards: Shards) {
+    let mut rules = rules_epoch(&shards);
     loop {
         tokio::time::sleep(LOOK).await;
+        let now = rules_epoch(&shards);
+        if now != rules {
+            rules = now;
+            shards.locals().iter().for_each(|shard| shard.expire_soon());
+        }
         let open = list(shards.cluster()).into_iter().rev().filter(|(job, _)| job.finished_ms.is_none());
         for (job, seen) in open {
             if shards.is_my_duty(&format!("deletions/{}", job.id)) {
@@ -152,6 +159,11 @@ pub async fn keep(shards: Shards) {
             }
         }
     }
+}
+
+/// Tells one set of rules from another.
+fn rules_epoch(shards: &Shards) -> Option<Epoch> {
+    shards.cluster().read(|s| s.value(super::NAMESPACE, super::RULES_KEY).map(|value| value.epoch))
 }
 
 /// Does what is left of a job; what fails is left to the next look.

@@ -153,6 +153,7 @@ impl Head {
         for r in gone.iter().map(SeriesRef) {
             self.series.remove(r);
             self.late.remove(&r);
+            self.increases.remove(r);
         }
     }
 
@@ -169,11 +170,6 @@ impl Head {
         });
         for active in self.active.values() {
             gone -= active;
-        }
-        for r in gone.iter().map(SeriesRef) {
-            self.series.remove(r);
-            self.late.remove(&r);
-            self.increases.remove(r);
         }
         self.forget(&gone);
         if self.runs.keys().next().is_some_and(|b| *b < first) {

@@ -1,7 +1,8 @@
 //! Increases through a whole shard: counted once over repeats, restarts, copies and expiry.
 
 use super::{Place, apply, command, labels, read, read_all};
-use plimsoll_model::{Histogram, Increase, Interval, Labels, SeriesRef, Target, TimeRange};
+use crate::Deletion;
+use plimsoll_model::{Histogram, Increase, Interval, Labels, Matcher, SeriesRef, Target, TimeRange};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -148,4 +149,20 @@ fn what_was_counted_goes_with_its_series_and_cannot_come_back() {
     let place = place.reopen();
     let applied = apply(&place.shard, 4, &point(&young, seconds(2 * day, 2 * day + 10), 1.0));
     assert_eq!(applied.duplicates, 1);
+}
+
+#[test]
+fn a_counter_that_was_deleted_begins_again_on_every_replica() {
+    let mut place = Place::new();
+    let series = labels("tokens_total", "a");
+    apply(&place.shard, 1, &point(&series, seconds(0, 10), 5.0));
+    let any_of = vec![vec![Matcher::equal("__name__", "tokens_total")]];
+    let wanted = Deletion { number: 1, any_of, none_of: Vec::new(), range: TimeRange::ALL };
+    place.shard.delete(&2u64.to_be_bytes(), &wanted).expect("a deletion");
+    for _ in 0..2 {
+        assert_eq!(place.shard.statistics().increasing, 0);
+        place = place.reopen();
+    }
+    apply(&place.shard, 3, &point(&series, seconds(10, 20), 3.0));
+    assert_eq!(read(&place.shard, &series), [(10_000, 0.0), (20_000, 3.0)]);
 }
