@@ -105,7 +105,7 @@ impl CollectorBuilder {
         self
     }
 
-    /// Under which names loops are told (both).
+    /// Under which names loops are told (the canonical ones).
     pub fn loop_names(mut self, names: LoopNames) -> Self {
         self.names = names;
         self

@@ -232,7 +232,7 @@ tests:
     alertname: Errors
     exp_alerts:
     - exp_labels: {job: a, severity: page}
-      exp_annotations: {summary: 'a: 160m/s, 1.235M and 12.35%', when: '1970-01-01 00:00:00 +0000 UTC'}
+      exp_annotations: {summary: 'a: 166.7m/s, 1.235M and 12.35%', when: '1970-01-01 00:00:00 +0000 UTC'}
   promql_expr_test:
   - {expr: 'job:errors:rate5m{job="a"} > 1', eval_time: 4m}
   - expr: count(ALERTS)
@@ -263,7 +263,7 @@ fn unit_tests_of_rules_say_what_promtool_says() {
     let changes = [
         ("", ""),
         ("12m", "7m"),
-        ("160m/s", "170m/s"),
+        ("166.7m/s", "170m/s"),
         ("value: 1", "value: 2"),
         ("eval_time: 4m", "eval_time: 14m"),
         ("severity: page", "severity: warn"),

@@ -79,7 +79,8 @@ pub fn run(profile: Profile, divide: usize, end: i64) -> Result<String> {
     for way in Way::ALL {
         let mut lanes = Vec::with_capacity(data.lanes.len());
         for lane in &data.lanes {
-            let request = |r: &Request| Ok(Request { samples: r.samples, body: way.body(r)? });
+            let request =
+                |r: &Request| -> Result<Request> { Ok(Request { samples: r.samples, body: way.body(r)? }) };
             lanes.push(lane.iter().map(request).collect::<Result<Vec<_>>>()?);
         }
         let made = DataSet { lanes, end: data.end, series: data.series };

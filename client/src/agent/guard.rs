@@ -142,8 +142,11 @@ mod tests {
     use std::sync::Arc;
 
     fn guard(registry: &Registry) -> LoopGuard {
-        let refused = Arc::default();
-        LoopGuard::begin(LoopMetrics::new(registry, LoopNames::Both, &refused, "review", None, None))
+        named(registry, LoopNames::default())
+    }
+
+    fn named(registry: &Registry, names: LoopNames) -> LoopGuard {
+        LoopGuard::begin(LoopMetrics::new(registry, names, &Arc::default(), "review", None, None))
     }
 
     /// The value of `series`; 0 when it is not there.
@@ -158,37 +161,51 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_is_counted_in_both_sets_of_names() {
-        let registry = Registry::default();
-        let mut run = guard(&registry).agent("bot");
-        assert_eq!(value(&registry, "active_loops{agent=\"bot\", loop_type=\"review\"}"), 1.0);
-        run.turn();
-        run.tokens("openai", "gpt", Tokens::from_openai(10, 5, 4, 0));
-        run.tool("grep", Duration::from_millis(3), false);
-        run.success();
-        for (series, expected) in [
-            ("active_loops{agent=\"bot\", loop_type=\"review\"}", 0.0),
-            (
-                "llm_tokens_total{agent=\"bot\", loop_type=\"review\", model=\"gpt\", provider=\"openai\", token_type=\"input\"}",
-                6.0,
-            ),
-            (
-                "llm_tokens_used{agent=\"bot\", loop_type=\"review\", model=\"gpt\", provider=\"openai\", token_type=\"cache_read\"}",
-                4.0,
-            ),
-            (
-                "tool_invocations_total{agent=\"bot\", loop_type=\"review\", outcome=\"error\", tool=\"grep\"}",
-                1.0,
-            ),
-            ("tool_invocations{agent=\"bot\", loop_type=\"review\", tool=\"grep\"}", 1.0),
-            (
-                "loop_execution_duration_seconds_count{agent=\"bot\", loop_type=\"review\", status=\"success\"}",
-                1.0,
-            ),
-            ("loop_execution_duration_count{agent=\"bot\", loop_type=\"review\", status=\"success\"}", 1.0),
-            ("loop_turns_sum{agent=\"bot\", loop_type=\"review\"}", 1.0),
-        ] {
-            assert_eq!(value(&registry, series), expected, "{series}");
+    fn a_loop_is_counted_in_one_set_of_names() {
+        let canonical = [
+            "active_loops",
+            "llm_tokens_total",
+            "tool_invocations_total",
+            "loop_execution_duration_seconds_count",
+        ];
+        let plain = ["active_loops", "llm_tokens_used", "tool_invocations", "loop_execution_duration_count"];
+        for (names, told, others) in
+            [(LoopNames::Canonical, canonical, plain), (LoopNames::Plain, plain, canonical)]
+        {
+            let registry = Registry::default();
+            let mut run = named(&registry, names).agent("bot");
+            let own = "agent=\"bot\", loop_type=\"review\"";
+            assert_eq!(value(&registry, &format!("active_loops{{{own}}}")), 1.0);
+            run.turn();
+            run.tokens("openai", "gpt", Tokens::from_openai(10, 5, 4, 0));
+            run.tool("grep", Duration::from_millis(3), false);
+            run.success();
+            let series = |[active, tokens, tools, loops]: [&str; 4]| {
+                [
+                    (format!("{active}{{{own}}}"), 0.0),
+                    (
+                        format!(
+                            "{tokens}{{{own}, model=\"gpt\", provider=\"openai\", token_type=\"input\"}}"
+                        ),
+                        6.0,
+                    ),
+                    (
+                        format!(
+                            "{tokens}{{{own}, model=\"gpt\", provider=\"openai\", token_type=\"cache_read\"}}"
+                        ),
+                        4.0,
+                    ),
+                    (format!("{tools}{{{own}, outcome=\"error\", tool=\"grep\"}}"), 1.0),
+                    (format!("{loops}{{{own}, status=\"success\"}}"), 1.0),
+                ]
+            };
+            for (series, expected) in series(told) {
+                assert_eq!(value(&registry, &series), expected, "{series}");
+            }
+            for (series, _) in series(others) {
+                assert_eq!(value(&registry, &series), 0.0, "{series} would count twice");
+            }
+            assert_eq!(value(&registry, &format!("loop_turns_sum{{{own}}}")), 1.0);
         }
     }
 
@@ -202,7 +219,9 @@ mod tests {
         let count = |status| {
             value(
                 &registry,
-                &format!("loop_execution_duration_count{{loop_type=\"review\", status=\"{status}\"}}"),
+                &format!(
+                    "loop_execution_duration_seconds_count{{loop_type=\"review\", status=\"{status}\"}}"
+                ),
             )
         };
         let counts = ["success", "error", "aborted"].map(count);

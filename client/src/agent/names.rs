@@ -6,25 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Under which names loops are told.
+/// Under which names loops are told. One set alone: a node makes the other names of what it gets, and what is told under
+/// both would count twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoopNames {
-    /// Both sets, so that dashboards and queries of either kind find what they ask for.
-    #[default]
-    Both,
     /// `llm_tokens_total`, `loop_execution_duration_seconds`, `tool_invocations_total`, ... with units and `_total`.
+    #[default]
     Canonical,
     /// `llm_tokens_used`, `loop_execution_duration`, `tool_invocations`, `loop_errors`.
     Plain,
 }
 
 impl LoopNames {
-    fn canonical(self) -> bool {
-        self != Self::Plain
-    }
-
-    fn plain(self) -> bool {
-        self != Self::Canonical
+    fn choose(self, canonical: &'static str, plain: &'static str) -> &'static str {
+        if self == Self::Canonical { canonical } else { plain }
     }
 }
 
@@ -89,14 +84,10 @@ impl LoopMetrics {
     pub fn llm_call(&self, call: &LlmCall) {
         let (provider, model) = (call.provider.as_str(), call.model.as_str());
         let source = [("provider", provider), ("model", model)];
+        let name = self.names.choose("llm_tokens_total", "llm_tokens_used");
         for (kind, count) in call.tokens.kinds().into_iter().filter(|(_, count)| *count > 0) {
             let labels = [("provider", provider), ("model", model), ("token_type", kind)];
-            if self.names.canonical() {
-                self.count("llm_tokens_total", &labels, count as f64);
-            }
-            if self.names.plain() {
-                self.count("llm_tokens_used", &labels, count as f64);
-            }
+            self.count(name, &labels, count as f64);
         }
         if let Some(duration) = call.duration {
             self.observe("llm_request_duration_seconds", &source, duration);
@@ -108,34 +99,21 @@ impl LoopMetrics {
 
     pub fn tool_call(&self, call: &ToolCall) {
         let outcome = if call.success { "success" } else { "error" };
-        if self.names.canonical() {
-            self.count("tool_invocations_total", &[("tool", &call.tool), ("outcome", outcome)], 1.0);
-        }
-        if self.names.plain() {
-            self.count("tool_invocations", &[("tool", &call.tool)], 1.0);
-        }
+        let name = self.names.choose("tool_invocations_total", "tool_invocations");
+        self.count(name, &[("tool", &call.tool), ("outcome", outcome)], 1.0);
         if let Some(duration) = call.duration {
             self.observe("tool_duration_seconds", &[("tool", &call.tool)], duration);
         }
     }
 
     pub fn error(&self, kind: &str) {
-        if self.names.canonical() {
-            self.count("loop_errors_total", &[("error_type", kind)], 1.0);
-        }
-        if self.names.plain() {
-            self.count("loop_errors", &[("error_type", kind)], 1.0);
-        }
+        self.count(self.names.choose("loop_errors_total", "loop_errors"), &[("error_type", kind)], 1.0);
     }
 
     pub fn ended(&self, status: LoopStatus, duration: Duration, turns: Option<u32>) {
         let labels = [("status", status.name())];
-        if self.names.canonical() {
-            self.observe("loop_execution_duration_seconds", &labels, duration);
-        }
-        if self.names.plain() {
-            self.observe("loop_execution_duration", &labels, duration);
-        }
+        let name = self.names.choose("loop_execution_duration_seconds", "loop_execution_duration");
+        self.observe(name, &labels, duration);
         if let Some(turns) = turns {
             let made = self.histogram("loop_turns", &[], &Buckets::Classic(TURNS.to_vec()));
             made.iter().for_each(|h| h.observe(f64::from(turns)));

@@ -150,6 +150,16 @@ fn totals_are_those_of_the_samples_and_cost_is_never_silently_zero() {
     assert_eq!((research["cost_usd"].as_f64(), research["cost_basis"].as_str()), (None, Some("unpriced")));
     assert!(report.notes.iter().any(|n| n.contains("lower bound")), "{:?}", report.notes);
 
+    let mut parts = agents();
+    let input = [("loop_type", "research"), ("model", "large"), ("token_type", "input")];
+    let input = Labels::from_pairs([(METRIC_NAME, "llm_cost_usd_total")].into_iter().chain(input));
+    parts.put(&input.expect("labels"), FROM + DAY + 5, Sample::Float(0.5), 0);
+    let partly = row(&one(&parts, Kind::Tokens, period, &Unpriced), "large", "research");
+    assert_eq!(
+        (partly["cost_usd"].as_f64(), partly["cost_basis"].as_str()),
+        (Some(0.5), Some("partly unpriced"))
+    );
+
     let priced = one(&source, Kind::Tokens, period, &Book);
     let research = row(&priced, "large", "research");
     assert_eq!(research["cost_usd"].as_f64(), Some(0.007875));

@@ -4,6 +4,8 @@
 //! file      YAML -> groups of rules, checked
 //! evaluate  the answer to a rule's expression -> samples to be stored, alerts in their stages
 //! series    alerts as series, and back: what another evaluator needs to go on
+//! notify    routes, silences, groups of alerts, the log of what was told, messages
+//! unit      unit tests as promtool has them; lint: what is probably not meant
 //! ```
 //!
 //! Owns: the meaning of rule files, templates, the stages of an alert, times of groups.
@@ -20,3 +22,6 @@ pub mod schedule;
 pub mod series;
 pub mod template;
 pub mod unit;
+
+/// Rules that come with Plimsoll: agent loops, their cost, the cluster itself.
+pub const BUILTIN: &str = include_str!("../builtin/agents.yml");

@@ -2,7 +2,7 @@
 
 use plimsoll_rules::{file, lint, unit};
 
-const RULES: &str = include_str!("../builtin/agents.yml");
+const RULES: &str = plimsoll_rules::BUILTIN;
 const TESTS: &str = include_str!("../builtin/agents_test.yml");
 
 #[test]

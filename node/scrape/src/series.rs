@@ -86,7 +86,7 @@ pub struct Series {
     by_key: HashMap<u128, u32, BuildHasherDefault<KeyHasher>>,
     free: Vec<u32>,
     round: u32,
-    /// Series that somebody else scraped last, to be ended unless they come again.
+    /// Series of earlier rules, to be ended unless they come again.
     inherited: Vec<Labels>,
     meta: Vec<Arc<Meta>>,
 }
@@ -107,9 +107,12 @@ struct Entry {
 }
 
 impl Series {
-    /// Takes over what another node, or this one before a restart, has scraped last.
-    pub fn inherit(&mut self, series: Vec<Labels>) {
-        self.inherited.extend(series);
+    /// Ends those of the series that another node, or this one before a restart, has scraped last which have not come
+    /// again since.
+    pub fn succeed(&self, before: Vec<Labels>, at: Timestamp) -> Vec<Sample> {
+        let live = self.entries.iter().filter(|e| e.live).filter_map(|e| e.labels.as_ref());
+        let live: HashSet<&Labels> = live.collect();
+        before.into_iter().filter(|labels| !live.contains(labels)).map(|labels| stale(labels, at)).collect()
     }
 
     /// Forgets what lines mean, because the rules have changed; the series are ended unless they come again.

@@ -211,12 +211,11 @@ fn the_same_series_in_another_form_goes_on() {
 fn what_a_predecessor_scraped_ends_unless_it_comes_again() {
     let mut b = Bench::new("honor_labels: false");
     let of = |name: &str| labels(&[("__name__", name), ("job", "j"), ("instance", "i")]);
-    b.series.inherit(vec![of("a"), of("gone")]);
-    assert_eq!(b.told("a 1\n"), ["a 1 @1000", "gone stale @1000"]);
-    assert_eq!(b.told("a 1\n"), ["a 1 @2000"]);
-    let mut down = Bench::new("honor_labels: false");
-    down.series.inherit(vec![of("a")]);
-    assert_eq!(down.series.end(7).iter().map(show).collect::<Vec<_>>(), ["a stale @7"]);
+    assert_eq!(b.told("a 1\n"), ["a 1 @1000"]);
+    let ended = b.series.succeed(vec![of("a"), of("gone")], b.at);
+    assert_eq!(ended.iter().map(show).collect::<Vec<_>>(), ["gone stale @1000"]);
+    let down = Bench::new("honor_labels: false").series.succeed(vec![of("a")], 7);
+    assert_eq!(down.iter().map(show).collect::<Vec<_>>(), ["a stale @7"]);
 }
 
 #[test]

@@ -179,11 +179,8 @@ fn far_value(answer: Value, labels: &Labels) -> Option<f64> {
 
 /// A selector that names all labels of a series.
 fn exactly(labels: &Labels) -> String {
-    let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let matcher = |(name, value): (&str, &str)| {
-        let name = if plain(name) { name.to_owned() } else { quoted(name) };
-        format!("{name}={}", quoted(value))
-    };
+    // a quoted name may be any text, also a word of the language
+    let matcher = |(name, value): (&str, &str)| format!("{}={}", quoted(name), quoted(value));
     format!("{{{}}}", labels.iter().map(matcher).collect::<Vec<_>>().join(","))
 }
 

@@ -11,6 +11,7 @@ mod deliver;
 mod documents;
 mod error;
 mod found;
+mod prices;
 mod reports;
 pub mod schedules;
 
@@ -23,8 +24,6 @@ pub use reports::Wanted;
 use crate::peer::Report as NodeReport;
 use crate::query::Queries;
 use crate::shard::Shards;
-use parking_lot::RwLock;
-use plimsoll_analytics::report::{Pricing, Unpriced};
 use plimsoll_cluster_config::Query as Limits;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -53,22 +52,11 @@ pub struct Parts {
 struct Inner {
     parts: Parts,
     slots: Semaphore,
-    pricing: RwLock<Arc<dyn Pricing>>,
 }
 
 impl Analytics {
     /// Analytics of a node.
     pub fn new(parts: Parts) -> Self {
-        let pricing: Arc<dyn Pricing> = Arc::new(Unpriced);
-        Self(Arc::new(Inner { parts, slots: Semaphore::new(REPORTS), pricing: RwLock::new(pricing) }))
-    }
-
-    /// From now on tokens without a series of costs are priced by `pricing`.
-    pub fn set_pricing(&self, pricing: Arc<dyn Pricing>) {
-        *self.0.pricing.write() = pricing;
-    }
-
-    fn pricing(&self) -> Arc<dyn Pricing> {
-        self.0.pricing.read().clone()
+        Self(Arc::new(Inner { parts, slots: Semaphore::new(REPORTS) }))
     }
 }

@@ -79,7 +79,7 @@ impl Analytics {
         let facts = self.facts(wanted.kind, wanted.keys()?, &wanted.matchers, period).await?;
         Ok(match wanted.kind {
             Kind::Loops | Kind::Health => report::loops(&facts, period),
-            Kind::Tokens => report::tokens(&facts, period, &*self.pricing()),
+            Kind::Tokens => report::tokens(&facts, period, &self.pricing()),
             Kind::Tools => report::tools(&facts, period),
             Kind::Errors => report::errors(&facts, period),
         })
@@ -95,7 +95,7 @@ impl Analytics {
         checks.extend(report::agent_checks(each, Thresholds::default()));
         let keys = Kind::Tokens.keys().iter().map(|k| (*k).to_owned()).collect();
         let used = self.facts(Kind::Tokens, keys, &wanted.matchers, period).await?;
-        checks.push(super::checks::prices(&report::tokens(&used, period, &*self.pricing())));
+        checks.push(super::checks::prices(&report::tokens(&used, period, &self.pricing())));
         if loops.is_empty() && used.is_empty() {
             notes.push("no telemetry of agents in this period".to_owned());
         }

@@ -12,6 +12,7 @@ mod curve;
 mod host;
 mod ledger;
 mod prices;
+mod rules;
 mod screen;
 mod simulator;
 mod traffic;
@@ -86,6 +87,7 @@ impl Demo {
         println!("{}", screen::greeting(&children.urls(), args.agents, own_port));
         let tasks = vec![
             tokio::spawn(prices::apply(client.clone())),
+            tokio::spawn(rules::apply(client.clone())),
             tokio::spawn(write(source, earlier == 0)),
             tokio::spawn(traffic::check(args.agents, client.clone(), figures.clone())),
             tokio::spawn(traffic::look(client, figures.clone())),

@@ -3,6 +3,7 @@
 use super::series::{range, selectors};
 use super::{ApiError, AppState, Params, json};
 use crate::access::Who;
+use crate::cluster::Error;
 use crate::query::{Part, Question};
 use crate::retention::{self, Class, Document, Job, JobError, NAMESPACE, Policy, RULES_KEY};
 use axum::body::Bytes;
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use plimsoll_model::Epoch;
-use plimsoll_ownership::Action;
+use plimsoll_ownership::{Action, Refusal};
 use plimsoll_storage::Deletion;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -70,7 +71,10 @@ async fn set(
         value,
         seen: wanted.epoch.map(Epoch),
     };
-    app.cluster.change(&who.author(), action).await?;
+    app.cluster.change(&who.author(), action).await.map_err(|e| match e {
+        Error::Refused(stale @ Refusal::Stale { .. }) => ApiError::conflict(stale.to_string()),
+        e => e.into(),
+    })?;
     tracing::info!(rules = document.rules.len(), by = who.author(), "the rules of retention changed");
     for shard in app.shards.locals() {
         shard.expire_soon();

@@ -109,9 +109,6 @@ impl Task {
                 }
             }
             let at = target.schedule.timestamp(due, crate::now_ms());
-            if let Some(before) = legacy.series(&self.parts, &target, at).await {
-                series.inherit(before);
-            }
             let asked = self.scrape(&target, &way, at, &mut series);
             // a target that is ours no longer is not waited for
             let samples = tokio::select! {
@@ -120,8 +117,11 @@ impl Task {
                 samples = asked => Some(samples),
             };
             // without any the order to end is looked at above
-            if let Some(samples) = samples {
-                self.writer.write(samples).await;
+            let Some(samples) = samples else { continue };
+            self.writer.write(samples).await;
+            // after the scrape: a cluster that is slow to answer must not make a gap
+            if let Some(before) = legacy.series(&self.parts, &target, at).await {
+                self.writer.write(series.succeed(before, at)).await;
             }
         }
     }

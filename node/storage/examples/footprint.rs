@@ -8,7 +8,7 @@
 //! seconds and gauges with decimals; agents have sparse counters and histogram buckets; `many` is one gauge a series.
 
 use plimsoll_model::{BatchBuilder, Labels, Matcher, SeriesRef, ShardId, Target, TimeRange, varint};
-use plimsoll_storage::{Database, Options, Shard};
+use plimsoll_storage::{Database, Fold, Options, Shard};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -337,6 +337,7 @@ fn report(database: &Database, feeder: &Feeder, series: usize, before: u64) {
     });
     disk("after compaction", database, feeder);
     read(feeder, "read compacted", samples);
+    read_hours(feeder, samples);
     println!("resident            {:8} MB", resident() >> 20);
 }
 
@@ -363,6 +364,24 @@ fn read(feeder: &Feeder, name: &str, samples: f64) {
     }
     assert!(found as f64 >= samples, "samples were lost");
     println!("{name:19} {:8.1} ns a sample", started.elapsed().as_nanos() as f64 / samples);
+}
+
+fn read_hours(feeder: &Feeder, samples: f64) {
+    let started = Stopwatch::start();
+    let (mut hours, mut out) = (0, Vec::new());
+    for shard in &feeder.shards {
+        let selection = shard.select(&[] as &[Matcher], TimeRange::ALL).expect("a selection");
+        for from in (0..selection.len()).step_by(256) {
+            let which = from..(from + 256).min(selection.len());
+            assert!(
+                selection.read_folded(which, Fold::Max, &mut out).expect("hours"),
+                "there are no histograms"
+            );
+            hours += out.iter().map(|s| s.len()).sum::<usize>();
+        }
+    }
+    let ns = started.elapsed().as_nanos() as f64;
+    println!("read by the hour    {:8.2} ns a sample, {:.0} ns an hour", ns / samples, ns / hours as f64);
 }
 
 fn reopen(database: Database, dir: &std::path::Path) {

@@ -12,9 +12,6 @@ use plimsoll_rules::file;
 use plimsoll_rules::rule::Group;
 use std::path::{Path, PathBuf};
 
-/// The rules that come with Plimsoll.
-const BUILTIN: &str = include_str!("../../../../node/rules/builtin/agents.yml");
-
 const LIST_EXAMPLES: &str = "\
 Examples:
   plimsoll rules list
@@ -115,7 +112,7 @@ impl Rules {
                 Ok(Exit::Ok)
             }
             Self::Builtin => {
-                super::output::say(BUILTIN)?;
+                super::output::say(plimsoll_rules::BUILTIN)?;
                 Ok(Exit::Ok)
             }
         }

@@ -70,7 +70,16 @@ impl Facts {
         };
         let mut found = family.iter().filter(there);
         let chosen = found.next().copied()?;
-        for other in found {
+        let total = |name: &str| -> f64 {
+            let counter = if parts { format!("{name}_count") } else { name.to_owned() };
+            self.of(&counter).map(Fact::total).sum()
+        };
+        // one that says the same is another name for it, and nothing is missing
+        let differs = |other: &&&'static str| {
+            let (own, others) = (total(chosen), total(other));
+            (own - others).abs() > 1e-9 * own.abs()
+        };
+        for other in found.filter(differs) {
             notes.push(format!(
                 "{other} has samples too and is not counted, because {chosen} is there: map one onto the other"
             ));

@@ -42,8 +42,8 @@ impl Pricing for Unpriced {
 #[derive(Default)]
 struct Line {
     kinds: BTreeMap<String, f64>,
-    /// Sum of `llm_cost_usd_total`, where it has this row.
-    counted: Option<f64>,
+    /// Sum of `llm_cost_usd_total`, by kind of token; one without a kind is for all of them.
+    counted: BTreeMap<String, f64>,
     priced: f64,
     /// Tokens that nobody has a price for.
     unpriced: f64,
@@ -91,7 +91,8 @@ fn lines(
 ) -> BTreeMap<Vec<String>, Line> {
     let mut lines: BTreeMap<Vec<String>, Line> = BTreeMap::new();
     for fact in facts.of(facts::COST[0]) {
-        *lines.entry(fact.keys()).or_default().counted.get_or_insert(0.0) += fact.total();
+        let line = lines.entry(fact.keys()).or_default();
+        *line.counted.entry(fact.label("token_type").to_owned()).or_default() += fact.total();
     }
     if let Some(name) = facts.choose(&facts::TOKENS, false, notes) {
         for fact in facts.of(name) {
@@ -99,7 +100,7 @@ fn lines(
             let kind = fact.label("token_type");
             let named = if kind.is_empty() { OTHER } else { kind };
             *line.kinds.entry(named.to_owned()).or_default() += fact.total();
-            if line.counted.is_some() {
+            if line.counted.contains_key(kind) || line.counted.contains_key("") {
                 continue;
             }
             let (provider, model) = (fact.label("provider"), fact.label("model"));
@@ -134,12 +135,15 @@ impl Line {
 
     /// What it cost, and how that is known.
     fn cost(&self) -> (Option<f64>, &'static str) {
-        match self.counted {
-            Some(cost) => (Some(cost), "counted"),
-            None if self.total() == 0.0 => (Some(0.0), ""),
-            None if self.unpriced == 0.0 => (Some(self.priced), "price book"),
-            None if self.priced > 0.0 => (Some(self.priced), "partly unpriced"),
-            None => (None, "unpriced"),
+        let counted: f64 = self.counted.values().sum();
+        let cost = counted + self.priced;
+        match self.unpriced > 0.0 {
+            true if cost > 0.0 => (Some(cost), "partly unpriced"),
+            true => (None, "unpriced"),
+            false if self.total() == 0.0 && cost == 0.0 => (Some(0.0), ""),
+            false if self.priced == 0.0 => (Some(counted), "counted"),
+            false if counted == 0.0 => (Some(self.priced), "price book"),
+            false => (Some(cost), "counted, price book"),
         }
     }
 

@@ -209,8 +209,11 @@ impl<'a> Run<'a> {
         let mut expected: Vec<(Labels, Point)> = Vec::new();
         for sample in case.exp_samples.iter().flatten() {
             let labels = match sample.labels.trim() {
-                "" => Labels::default(),
-                text => parse_series(text).map_err(|e| format!("labels {text:?}: {e}"))?.labels,
+                "" | "{}" => Labels::default(),
+                // a description of a series has values; this one says that there is none
+                text => {
+                    parse_series(&format!("{text} _")).map_err(|e| format!("labels {text:?}: {e}"))?.labels
+                }
             };
             let point = match &sample.histogram {
                 None => Point::Float(sample.value),
