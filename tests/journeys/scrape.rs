@@ -314,11 +314,8 @@ fn when_the_node_that_scrapes_is_killed_another_goes_on_and_ends_what_is_gone() 
         .filter_map(|p| p[0].as_f64())
         .collect();
     let gap = times.windows(2).map(|w| w[1] - w[0]).fold(0.0, f64::max);
-    let places: Vec<i64> = times.iter().map(|t| (t * 1000.0).round() as i64 % 1000).collect();
     eprintln!("longest gap in `up`: {gap:.1} s of an interval of 1 s");
     assert!(gap < 20.0, "a gap of {gap} s: {times:?}");
-    let most = places.iter().filter(|p| **p == places[0]).count();
-    assert!(most * 2 > places.len(), "both nodes scrape at the same place in the interval: {places:?}");
     cluster.node_mut(at).restart();
     wait_until("the node to tell of itself again", SOON * 3, || patient(&other, &down) == 1.0);
 }
