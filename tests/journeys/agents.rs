@@ -10,8 +10,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A step, its work, and what a busy machine adds.
-const WORKED: Duration = Duration::from_secs(60);
+/// Until agents are heard of first, some steps, their work, and what a busy machine adds.
+const WORKED: Duration = Duration::from_secs(120);
 /// Going back takes as long as a mark waits for its request to end.
 const REWORKED: Duration = Duration::from_secs(120);
 

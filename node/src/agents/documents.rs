@@ -2,8 +2,8 @@
 
 use crate::cluster::Cluster;
 use plimsoll_agents::{Book, Budget, Config, Fault, Mapping};
-use plimsoll_model::Epoch;
-use plimsoll_ownership::State;
+use plimsoll_model::{Epoch, Timestamp};
+use plimsoll_ownership::{Action, State};
 use std::sync::Arc;
 
 /// Namespace of the mapping; its only key is [`CURRENT`].
@@ -14,6 +14,8 @@ pub const PRICES: &str = "agents.prices";
 pub const BUDGETS: &str = "budgets";
 /// The key of a document of which there is one.
 pub const CURRENT: &str = "current";
+/// Namespace of when agents were heard of first, under [`CURRENT`], in milliseconds. Before that nothing is written.
+const HEARD: &str = "agents.heard";
 /// Budgets that there may be: each increase of cost is held against all of them.
 pub const MOST_BUDGETS: usize = 500;
 
@@ -44,6 +46,25 @@ pub fn budgets(state: &State) -> Vec<Budget> {
         Budget::parse(&text).inspect_err(|fault| unreadable(&format!("budget {name}"), fault)).ok()
     };
     texts.filter_map(read).collect()
+}
+
+/// When agents were heard of first.
+pub fn heard(cluster: &Cluster) -> Option<Timestamp> {
+    cluster.read(|state| {
+        let value = state.value(HEARD, CURRENT)?;
+        Some(std::str::from_utf8(&value.bytes).ok().and_then(|text| text.parse().ok()).unwrap_or(0))
+    })
+}
+
+/// Writes down that agents were heard of.
+pub async fn hear(cluster: &Cluster, now: Timestamp) -> Result<(), crate::cluster::Error> {
+    let action = Action::Put {
+        namespace: HEARD.to_owned(),
+        key: CURRENT.to_owned(),
+        value: Some(now.to_string().into_bytes()),
+        seen: None,
+    };
+    cluster.change(&cluster.node_id().to_string(), action).await.map(drop)
 }
 
 /// The documents that hold, read again only after a change.

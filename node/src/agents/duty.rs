@@ -1,6 +1,6 @@
 //! One window after another, from where the store says that the work stands.
 
-use super::documents::Documents;
+use super::documents::{Documents, hear, heard};
 use super::status::Pass;
 use super::store::{Store, row};
 use super::{Error, budgets};
@@ -9,7 +9,7 @@ use plimsoll_agents::{
     Config, Lacks, Outcome, SESSION_LABEL, SESSION_START, SOURCE_LABEL, STEP_MS, SourceSamples, State,
     Stored, TOUCH_MS, Total, Window, floor_step, normalise,
 };
-use plimsoll_model::{Labels, METRIC_NAME, Timestamp};
+use plimsoll_model::{Labels, METRIC_NAME, MatchOp, Matcher, Timestamp};
 use plimsoll_promql::RangeSeries;
 use std::collections::BTreeSet;
 
@@ -71,6 +71,9 @@ impl Duty {
     /// Works on the next window.
     pub async fn pass(&mut self, now: Timestamp) -> Result<Pass, Error> {
         let config = self.documents.now(self.store.shards.cluster());
+        if !self.is_heard(&config, now).await? {
+            return Ok(Pass::default());
+        }
         let found = self.settled(now).await?;
         let stale = |memory: &Memory| Some(memory.mark) != found;
         let mut memory = match self.memory.take().filter(|memory| !stale(memory)) {
@@ -87,6 +90,21 @@ impl Duty {
         }
         self.memory = Some(memory);
         Ok(pass)
+    }
+
+    /// Whether there is anything to work on, and every node has known for a while that late samples are to be marked.
+    /// Where no agent ever sent anything, nothing is written at all.
+    async fn is_heard(&self, config: &Config, now: Timestamp) -> Result<bool, Error> {
+        let cluster = self.store.shards.cluster();
+        if let Some(at) = heard(cluster) {
+            return Ok(now - at >= MARK_MS);
+        }
+        let names = Matcher::new(METRIC_NAME, MatchOp::Regex, config.mapping.name_pattern());
+        let foreign = Matcher::equal(SOURCE_LABEL, "");
+        if !config.budgets.is_empty() || self.store.any(vec![names, foreign]).await? {
+            hear(cluster, now).await.map_err(|e| Error::Asked(e.to_string()))?;
+        }
+        Ok(false)
     }
 
     /// Gives budgets that are new what was spent of them before.

@@ -62,6 +62,9 @@ impl Agents {
     pub async fn keep(self) {
         let mut duty = Duty::new(self.store.clone());
         loop {
+            if documents::heard(self.store.shards.cluster()).is_some() {
+                crate::collector::watch_late();
+            }
             if !self.store.shards.is_my_duty(DUTY) {
                 duty.forget();
                 *self.status.lock() = Status::default();

@@ -123,22 +123,32 @@ impl Store {
                 range: TimeRange { start: at.saturating_sub(self.retention_ms), end: at },
                 limit: u64::MAX,
             };
-            let mut budget = Budget::default();
-            budget.max_series = u64::MAX;
-            let Answers { parts, missing } =
-                FanOut::new(&self.shards, question, budget, Consistency::Lease).run().await?;
-            if let Some((_, reason)) = missing.first() {
-                let shards = missing.iter().map(|(id, _)| *id).collect();
-                return Err(crate::query::Error::Missing { shards, reason: reason.clone() }.into());
-            }
-            let series = parts.into_iter().flat_map(|part| match part {
-                Part::Series(series) => series,
-                _ => Vec::new(),
-            });
-            let labels = series.filter_map(|bytes| Labels::from_bytes(&bytes).ok());
+            let labels = self.series(question).await?.into_iter();
             found.extend(labels.filter(|labels| wanted.contains(labels)));
         }
         Ok(found)
+    }
+
+    /// Whether there is any series like this.
+    pub async fn any(&self, matchers: Vec<Matcher>) -> Result<bool, Error> {
+        let question = Question::Series { selectors: vec![matchers], range: TimeRange::ALL, limit: 1 };
+        Ok(!self.series(question).await?.is_empty())
+    }
+
+    async fn series(&self, question: Question) -> Result<Vec<Labels>, Error> {
+        let mut budget = Budget::default();
+        budget.max_series = u64::MAX;
+        let asked = FanOut::new(&self.shards, question, budget, Consistency::Lease);
+        let Answers { parts, missing } = asked.run().await?;
+        if let Some((_, reason)) = missing.first() {
+            let shards = missing.iter().map(|(id, _)| *id).collect();
+            return Err(crate::query::Error::Missing { shards, reason: reason.clone() }.into());
+        }
+        let series = parts.into_iter().flat_map(|part| match part {
+            Part::Series(series) => series,
+            _ => Vec::new(),
+        });
+        Ok(series.filter_map(|bytes| Labels::from_bytes(&bytes).ok()).collect())
     }
 
     /// Writes rows; all of them are durable when this returns.

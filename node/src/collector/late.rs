@@ -5,7 +5,7 @@
 
 use crate::now_ms;
 use plimsoll_model::{Labels, METRIC_NAME, NodeId, Timestamp};
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 
 /// What is older than this when it arrives is marked. Windows are settled later than that by more than a request takes.
 pub(super) const LATE_MS: i64 = 120_000;
@@ -13,6 +13,17 @@ pub(super) const LATE_MS: i64 = 120_000;
 pub const LATE_METRIC: &str = "plimsoll_late_samples_oldest_timestamp_seconds";
 
 static LAST: AtomicI64 = AtomicI64::new(0);
+/// Whether anybody reads marks. They are the process', as its clock is.
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// From now on late samples are marked.
+pub fn watch_late() {
+    WATCHED.store(true, SeqCst);
+}
+
+pub(super) fn is_watched() -> bool {
+    WATCHED.load(SeqCst)
+}
 
 /// The series of this node's marks.
 pub fn series(node: NodeId) -> Labels {

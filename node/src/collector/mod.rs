@@ -20,7 +20,7 @@ mod totals;
 
 pub use error::Error;
 pub use handle::Collector;
-pub use late::{LATE_METRIC, next_time as next_late_time, series as late_series};
+pub use late::{LATE_METRIC, next_time as next_late_time, series as late_series, watch_late};
 pub use msg::{Format, Receipt, Row, RowValue};
 pub use routes::Routes;
 pub use split::Rules;

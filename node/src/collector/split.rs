@@ -98,7 +98,7 @@ impl<'a> Split<'a> {
             newest: now.saturating_add(rules.future_ms),
             late: now.saturating_sub(late::LATE_MS.min(rules.retention.default_ms())),
             late_from: None,
-            marks_late: true,
+            marks_late: late::is_watched(),
             room: None,
             parts,
             defined: HashMap::new(),
@@ -113,7 +113,7 @@ impl<'a> Split<'a> {
         for row in rows {
             let raw = Parsed { labels: &row.labels, limits: &self.rules.limits };
             // what is derived from late samples is late itself, and calls for no more work
-            self.marks_late = row.labels.get(plimsoll_agents::SOURCE_LABEL).is_none();
+            self.marks_late = late::is_watched() && row.labels.get(plimsoll_agents::SOURCE_LABEL).is_none();
             let taken = self.series(row.labels.fingerprint(), &raw).and_then(|()| match &row.value {
                 RowValue::Float(v) => self.float(row.timestamp, *v),
                 RowValue::Histogram(h) => self.histogram(row.timestamp, Histogram::clone(h)),
