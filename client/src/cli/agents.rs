@@ -20,6 +20,11 @@ Examples:
   plimsoll agents cost --start now-30d --by team --by model -o csv
   plimsoll agents cost --start 2026-10-01 --end 2026-11-01 --prices next-year.toml --match '{provider=\"openai\"}'";
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  plimsoll agents status
+  plimsoll agents status -o json";
+
 const REWORK_EXAMPLES: &str = "\
 Examples:
   plimsoll prices apply prices.toml && plimsoll agents rework --from now-7d";
@@ -31,6 +36,7 @@ pub enum Agents {
     #[command(subcommand, after_help = MAPPING_EXAMPLES)]
     Mapping(Mapping),
     /// Show how far the work on agent telemetry is.
+    #[command(after_help = STATUS_EXAMPLES)]
     Status,
     /// Compute what tokens cost by a price book, whatever book held when they were used.
     #[command(after_help = COST_EXAMPLES)]

@@ -78,11 +78,15 @@ mod tests {
     fn the_command_line_is_consistent_and_every_command_has_examples() {
         Plimsoll::command().debug_assert();
         for command in Plimsoll::command().get_subcommands() {
-            let subs: Vec<_> = command.get_subcommands().collect();
-            for c in if subs.is_empty() { vec![command] } else { subs } {
-                let help = c.get_after_help().map(|h| h.to_string()).unwrap_or_default();
-                assert!(help.starts_with("Examples:"), "{} has no examples", c.get_name());
-            }
+            check_examples(command, false);
         }
+    }
+
+    /// Those of a group of commands are for each of them.
+    fn check_examples(command: &clap::Command, of_group: bool) {
+        let help = command.get_after_help().map(|h| h.to_string()).unwrap_or_default();
+        let has = of_group || help.starts_with("Examples:");
+        command.get_subcommands().for_each(|sub| check_examples(sub, has));
+        assert!(has || command.has_subcommands(), "{} has no examples", command.get_name());
     }
 }
