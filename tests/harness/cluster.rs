@@ -166,8 +166,8 @@ impl Cluster {
             let Some(node) = nodes.iter().find(|node| node["address"] == *address) else {
                 return Some(format!("{address} is not known"));
             };
-            if node["live"] != true {
-                return Some(format!("{address} is not live"));
+            if node["live"] != true || node["state"] == "joining" {
+                return Some(format!("{address} is not live or has not joined"));
             }
         }
         let mut held: BTreeMap<u64, usize> = active.iter().map(|id| (*id, 0)).collect();

@@ -141,7 +141,8 @@ fn outcome(receipt: &Receipt) -> Result<ExportMetricsServiceResponse, String> {
         return Ok(ExportMetricsServiceResponse::default());
     }
     let text = d.refused.to_text();
-    if d.refused_points == d.points && d.samples() == 0 {
+    // `target_info` may have been written all the same
+    if d.refused_points == d.points {
         return Err(text);
     }
     let rejected_data_points = d.refused_points as i64;
