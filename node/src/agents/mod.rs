@@ -1,8 +1,8 @@
 //! Canonical series, cost and budgets of what agents send: a duty of one node at a time.
 //!
-//! Owns: the loop that works on windows of source samples ([`duty`]), reading and writing for it ([`store`]), the
-//! documents in the ownership state ([`documents`]), what budgets come to ([`budgets`]), the cost of past tokens by any
-//! price book ([`cost`]).
+//! Owns: the loop that works on windows of source samples (`duty`), reading and writing for it (`store`), the
+//! documents in the ownership state ([`documents`]), what budgets come to (`budgets`), the cost of past tokens by any
+//! price book (`cost`).
 //! Does not own: what names mean and what tokens cost (`plimsoll-agents`), how samples come in (`collector`).
 //!
 //! Invariant: all that a take-over needs is in the store. A window that is worked on twice, after a crash or by two nodes

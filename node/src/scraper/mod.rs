@@ -6,13 +6,13 @@
 //! (`collector`), who leads a shard (`shard`).
 //!
 //! A target is scraped by the node that leads the shard of its key; when that one dies the next leader goes on at the same
-//! moments of time, and ends those series of its predecessor that the target no longer has ([`inherit`]).
+//! moments of time, and ends those series of its predecessor that the target no longer has (`inherit`).
 //!
-//! Reading order: [`documents`], [`discovery`], [`actor`] (which targets are ours), [`run`] (one target), [`fetch`],
-//! [`inherit`], [`writer`], [`own`] (the cluster's own nodes), [`board`] (what is told).
+//! Reading order: `documents`, `discovery`, `actor` (which targets are ours), `run` (one target), `fetch`,
+//! `inherit`, `writer`, `own` (the cluster's own nodes), `board` (what is told).
 //!
 //! Bounds: a task a target; bytes of bodies (`scrape.in_flight_bytes`); as many bodies read at a time as there are
-//! cores; samples that wait for the collector ([`writer`]).
+//! cores; samples that wait for the collector (`writer`).
 
 mod actor;
 mod board;

@@ -1,6 +1,6 @@
 //! Samples from Prometheus' remote read, window by window.
 //!
-//! Source: https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/ and the field numbers of prompb/remote.proto
+//! Source: <https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/> and the field numbers of prompb/remote.proto
 //! and prompb/types.proto. Both kinds of answer are read: a stream of chunks, and samples in one message.
 
 use super::super::exit::Problem;
