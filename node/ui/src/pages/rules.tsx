@@ -24,7 +24,7 @@ export function Rules() {
             </Top>
             <div class="page stack">
                 {!data ? <Pending waiting={waiting} error={error} /> : data.groups.length === 0 ? (
-                    <Card><Empty title="No rules yet" run={'plimsoll rules apply rules.yml'}>Recording and alerting rules in Prometheus' YAML:</Empty></Card>
+                    <Card><Empty title="No rules yet" run={'plimsoll rules put rules.yml'}>Recording and alerting rules in Prometheus' YAML:</Empty></Card>
                 ) : groups.length === 0 ? <Card><Empty title="No rule fits" /></Card> : groups.map((g) => <Group group={g} key={`${g.file} ${g.name}`} />)}
             </div>
         </>
