@@ -11,7 +11,8 @@ test('a query is completed, run, shown in every way, remembered and shared', asy
     await open(page, 'explore', 'Explore');
     await type(page, 'sum by (loop_type) (active_lo');
     await expect(page.locator('.cm-tooltip-autocomplete')).toContainText('active_loops');
-    await page.keyboard.press('Enter');
+    // a key within the first moment of the list is for the text, not for the list
+    await page.locator('.cm-tooltip-autocomplete li', { hasText: 'active_loops' }).first().click();
     await page.keyboard.press('Control+Enter');
     await expect(page).toHaveURL(/expr=sum/);
     await expect(page.locator('.legend button')).toHaveCount(4);
