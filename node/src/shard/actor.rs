@@ -15,6 +15,8 @@ const LINGER: Duration = Duration::from_millis(5);
 const PROPOSALS: usize = 2;
 /// Clocks that differ by less are as good as equal, and by more are broken.
 const CLOCK_SKEW_MS: i64 = 600_000;
+/// Between two looks whether the group still runs.
+const LOOK: Duration = Duration::from_secs(1);
 /// Bytes joined into one log entry.
 const ENTRY_BYTES: usize = 1 << 20;
 
@@ -319,19 +321,16 @@ fn clock_is_sane(setup: &Setup, now: i64) -> bool {
     sane
 }
 
-/// Tells the actor when its group has stopped: a follower proposes nothing and would never learn of it.
+/// Tells the actor when its group has stopped: a follower proposes nothing and would never learn of it. It looks from
+/// time to time; to be woken at every change of the group would cost more than the samples.
 fn watch_group(me: &ActorRef<Msg>, live: &Live) -> JoinHandle<()> {
-    let (me, mut watch) = (me.clone(), live.group.watch());
+    let (me, group) = (me.clone(), live.group.clone());
     tokio::spawn(async move {
-        let mut status = Some(watch.now());
-        while let Some(now) = status {
-            if now.stopped.is_some() {
-                // the actor is gone already when it does not take this
-                let _ = ShardActor::send(&me, Msg::Stopped);
-                return;
-            }
-            status = watch.changed().await;
+        while group.status().stopped.is_none() {
+            tokio::time::sleep(LOOK).await;
         }
+        // the actor is gone already when it does not take this
+        let _ = ShardActor::send(&me, Msg::Stopped);
     })
 }
 
